@@ -1,0 +1,389 @@
+//! What goes from step to step. Small whatever the size of the template: texts lie in S3, here are pointers to them.
+//!
+//! Only Fenrir writes it: the client's input reaches the machine under `release` of [`Start`], and Validate answers
+//! with a [`Deployment`] of its own making.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::house;
+use crate::owner::Owner;
+
+/// What the state machine hands to Validate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The execution, from the context object.
+    pub execution: StartedExecution,
+    /// The execution's whole input, as the client sent it. Nothing in it is believed before it is proven.
+    pub release: Value,
+}
+
+/// The execution as the context object names it (`$$.Execution`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartedExecution {
+    /// `$$.Execution.Id`: the ARN.
+    pub arn: String,
+    /// `$$.Execution.Name`; must be the release id.
+    pub name: String,
+    /// `$$.Execution.StartTime`, RFC 3339.
+    pub started_at: String,
+}
+
+/// The state between the steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// What is deployed, and where.
+    pub release: Head,
+    /// Who deploys it.
+    pub execution: Execution,
+    /// The rewritten template.
+    pub template: Pointer,
+    /// The [`Manifest`].
+    pub manifest: Pointer,
+    /// The stack.
+    pub stack: Stack,
+    /// The change set, once `CreateChangeSet` made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set: Option<ChangeSet>,
+    /// How long the next Wait state waits.
+    pub wait: Wait,
+    /// The first thing that went wrong, as a step understood it. A step that fails without being able to say so
+    /// leaves only [`Deployment::error`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// What a Catch of the state machine wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Caught>,
+    /// `CleanUp` ran to its end: nothing half-made is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleaned: bool,
+    /// The end, once `ReleaseLock` decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// The part of a release that every step needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// What to do with the change set.
+    pub operation: Operation,
+    /// `[A-Za-z0-9_-]{8,64}`, also the execution's name.
+    pub release_id: String,
+    /// Account, region, project, config.
+    #[serde(flatten)]
+    pub owner: HeadOwner,
+    /// The deployer's bucket of the region.
+    pub bucket: String,
+    /// When the whole deploy must be done, RFC 3339: the execution's start plus the release's `timeout`.
+    pub deadline: String,
+}
+
+/// An [`Owner`] under the release's own field names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadOwner {
+    /// Account id.
+    pub aws_account_id: String,
+    /// Region.
+    pub aws_region: String,
+    /// Project.
+    pub project_name: String,
+    /// Config.
+    pub config_name: String,
+}
+
+impl Head {
+    /// The owner.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        let o = &self.owner;
+        Owner {
+            account: o.aws_account_id.clone(),
+            region: o.aws_region.clone(),
+            project: o.project_name.clone(),
+            config: o.config_name.clone(),
+        }
+    }
+}
+
+impl From<Owner> for HeadOwner {
+    fn from(o: Owner) -> Self {
+        Self {
+            aws_account_id: o.account,
+            aws_region: o.region,
+            project_name: o.project,
+            config_name: o.config,
+        }
+    }
+}
+
+/// What a release asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Make the change set and execute it.
+    #[default]
+    Deploy,
+    /// Make the change set, tell what it would do, and remove it.
+    Plan,
+}
+
+/// The execution that deploys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Execution {
+    /// ARN: names the lock's holder.
+    pub arn: String,
+    /// Start, RFC 3339.
+    pub started_at: String,
+}
+
+/// One version of one object of Fenrir's own, and the proof of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pointer {
+    /// Bucket.
+    pub bucket: String,
+    /// Key, under [`house::OWN_PREFIX`].
+    pub key: String,
+    /// Version id; never empty and never `null`.
+    pub version_id: String,
+    /// SHA-256 of the bytes, 64 lower-case hex digits.
+    pub sha256: String,
+}
+
+impl Pointer {
+    /// Whether a step may follow this pointer for this release: the release's bucket, Fenrir's own prefix of this very
+    /// release, a real version, a whole digest. Anybody who could make a step read something else could deploy it.
+    #[must_use]
+    pub fn is_own(&self, head: &Head) -> bool {
+        self.bucket == head.bucket
+            && self
+                .key
+                .starts_with(&crate::keys::own(&head.owner(), &head.release_id, ""))
+            && self.key.starts_with(house::OWN_PREFIX)
+            && !self.version_id.is_empty()
+            && self.version_id != "null"
+            && self.sha256.len() == 64
+            && self
+                .sha256
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    }
+}
+
+/// What later steps need and is too big for the state; stored as JSON, found by [`Deployment::manifest`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// All tags of the stack: the release's `change_set_tags` and Fenrir's `ProjectName` and `ConfigName`.
+    pub tags: BTreeMap<String, String>,
+    /// The release's `metadata`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The stack of the deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stack {
+    /// Generated name.
+    pub name: String,
+    /// ARN, once known. From then on every call uses it: a stack of the same name made later is another stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// Whether the change set creates or updates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<StackAction>,
+    /// How the execution of the change set stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// What the change set does to the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StackAction {
+    /// The stack is new: this execution created it, and may delete it if it never completes.
+    Create,
+    /// The stack was there.
+    Update,
+}
+
+/// How the execution of a change set stands. The Choice `Executed?` reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Progress {
+    /// CloudFormation is at it (also when nobody knows yet whether it began).
+    InProgress,
+    /// The stack reached the wanted state.
+    Succeeded,
+    /// It did not; [`Deployment::failure`] says why.
+    Failed,
+}
+
+/// The change set of the deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSet {
+    /// Name, derived from the execution.
+    pub name: String,
+    /// ARN, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// How it stands. The Choice `ChangeSetReady?` reads it.
+    pub status: ChangeSetStatus,
+}
+
+/// How a change set stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ChangeSetStatus {
+    /// CloudFormation is making it.
+    Pending,
+    /// Made, and it passed the second check.
+    Ready,
+    /// The stack is what the template says: a success, and nothing to execute.
+    NoChanges,
+    /// A plan: made, checked, described, and to be removed.
+    Planned,
+    /// Not to be had, or refused; [`Deployment::failure`] says why.
+    Failed,
+}
+
+/// How long to wait, and for how many polls already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// Seconds; at least 1.
+    pub seconds: u32,
+    /// Polls since this wait began.
+    pub polls: u32,
+}
+
+impl Wait {
+    /// A wait that begins.
+    #[must_use]
+    pub const fn first() -> Self {
+        Self { seconds: 1, polls: 0 }
+    }
+
+    /// The wait after one more poll: short at first, so that a 30-second deploy ends soon after CloudFormation does;
+    /// longer later, so that 12 hours stay far below 25,000 history events (each poll enters 3 states, about 13
+    /// events; source: Step Functions quotas).
+    #[must_use]
+    pub const fn next(self) -> Self {
+        let polls = self.polls.saturating_add(1);
+        let seconds = match polls {
+            0..=2 => 1,
+            3..=5 => 2,
+            6..=12 => 5,
+            13..=24 => 15,
+            25..=60 => 30,
+            _ => 60,
+        };
+        Self { seconds, polls }
+    }
+}
+
+/// What went wrong, for the end of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// An [`crate::error::ErrorName`].
+    pub error: String,
+    /// What failed, where, why, and what to do next: at most [`Failure::CAUSE_LIMIT`] characters.
+    pub cause: String,
+}
+
+impl Failure {
+    /// Characters of a cause: enough for a screen, and far below the state's and Step Functions' limits.
+    pub const CAUSE_LIMIT: usize = 4_000;
+
+    /// A failure whose cause is cut to the limit.
+    #[must_use]
+    pub fn new(error: crate::error::ErrorName, cause: &str) -> Self {
+        Self {
+            error: error.to_string(),
+            cause: cut(cause, Self::CAUSE_LIMIT),
+        }
+    }
+}
+
+/// `text`, or its beginning and `...`, in at most `limit` characters.
+#[must_use]
+pub fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(limit.saturating_sub(3)).collect();
+    short.push_str("...");
+    short
+}
+
+/// The error output of a Catch (`ResultPath: $.error`). Source: Amazon States Language, "Catchers".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caught {
+    /// Error name.
+    #[serde(rename = "Error")]
+    pub error: String,
+    /// For a Lambda function's error a JSON text with `errorType` and `errorMessage`.
+    #[serde(rename = "Cause", default)]
+    pub cause: String,
+}
+
+impl Caught {
+    /// The sentence in it.
+    #[must_use]
+    pub fn message(&self) -> String {
+        serde_json::from_str::<Value>(&self.cause)
+            .ok()
+            .and_then(|cause| cause.get("errorMessage").and_then(Value::as_str).map(str::to_owned))
+            .unwrap_or_else(|| self.cause.clone())
+    }
+}
+
+/// How a deploy ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
+    /// The stack is what the release says.
+    Success,
+    /// It failed, and nothing half-made is left.
+    FailureClean,
+    /// It failed, something is left, the lock is kept and the team alerted.
+    FailureDirty,
+}
+
+/// The end of a deploy. The Choice `Success?` and the Fail states read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// How.
+    pub outcome: Outcome,
+    /// For a failure `FailureClean.<error>` or `FailureDirty.<error>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// For a failure a sentence that ends with the release id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twelve_hours_of_waiting_stay_below_the_history_limit() {
+        let (mut wait, mut seconds) = (Wait::first(), 0);
+        while seconds < 12 * 3600 {
+            seconds += wait.seconds;
+            wait = wait.next();
+        }
+        assert!(wait.polls * 13 < 25_000 / 2, "{} polls", wait.polls);
+    }
+}

@@ -1,0 +1,87 @@
+//! The error names of the machine: what `state_machine.asl.json` matches in `ErrorEquals` and operators see.
+
+use std::fmt;
+
+/// How a step fails. The variant is the `errorType` that Step Functions sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorName {
+    /// The release, an artifact or the template is refused. No lock was taken.
+    BadReleaseError,
+    /// Another deploy holds the lock, or somebody froze the project.
+    LockExistsError,
+    /// The lock store could not be read or written.
+    LockError,
+    /// This execution does not hold the lock (any more): the step touched nothing.
+    LockLostError,
+    /// The change set could not be made, or was refused.
+    ChangeSetError,
+    /// The stack is in a state, or in hands, that Fenrir does not touch.
+    StackError,
+    /// What was left behind could not be removed.
+    CleanUpError,
+    /// The lock could not be released or the record not written.
+    ReleaseLockError,
+    /// AWS throttled, timed out or failed, also after the SDK's own retries. The machine tries again.
+    TransientError,
+    /// A fault of Fenrir or of its installation.
+    InternalError,
+}
+
+impl ErrorName {
+    /// Every name, for the test that compares them with the state machine.
+    pub const ALL: [Self; 10] = [
+        Self::BadReleaseError,
+        Self::LockExistsError,
+        Self::LockError,
+        Self::LockLostError,
+        Self::ChangeSetError,
+        Self::StackError,
+        Self::CleanUpError,
+        Self::ReleaseLockError,
+        Self::TransientError,
+        Self::InternalError,
+    ];
+
+    /// The name as Step Functions sees it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadReleaseError => "BadReleaseError",
+            Self::LockExistsError => "LockExistsError",
+            Self::LockError => "LockError",
+            Self::LockLostError => "LockLostError",
+            Self::ChangeSetError => "ChangeSetError",
+            Self::StackError => "StackError",
+            Self::CleanUpError => "CleanUpError",
+            Self::ReleaseLockError => "ReleaseLockError",
+            Self::TransientError => "TransientError",
+            Self::InternalError => "InternalError",
+        }
+    }
+}
+
+impl fmt::Display for ErrorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a step failed: a name for the machine and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {message}")]
+pub struct StepError {
+    /// What the machine matches.
+    pub name: ErrorName,
+    /// What failed, where, why, and what to do next.
+    pub message: String,
+}
+
+impl StepError {
+    /// An error of `name`.
+    pub fn new(name: ErrorName, message: impl Into<String>) -> Self {
+        Self {
+            name,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The names of Fenrir's own things: the same in every installation, so that `template.yml`, `account.yml`, the steps
+//! and the command agree without telling each other.
+
+/// What every generated name begins with.
+pub const PREFIX: &str = "fenrir-";
+/// Role of a target account that the step roles assume.
+pub const DEPLOYER_ROLE: &str = "fenrir-deployer";
+/// Service role of a target account that CloudFormation works with.
+pub const CLOUDFORMATION_ROLE: &str = "fenrir-cloudformation";
+/// Managed policy of a target account that bounds every role that Fenrir writes.
+pub const BOUNDARY: &str = "fenrir-permissions-boundary";
+/// The state machine, and the stack it is installed by.
+pub const STATE_MACHINE: &str = "fenrir";
+/// Where Fenrir's own objects lie in the bucket. The bucket policy lets only the step roles put objects there.
+pub const OWN_PREFIX: &str = "fenrir/";
+
+/// The deployer's bucket for a region: `fenrir-<deployer account>-<region>`.
+#[must_use]
+pub fn bucket(deployer_account: &str, region: &str) -> String {
+    format!("fenrir-{deployer_account}-{region}")
+}
+
+/// The ARN of an IAM resource of Fenrir in a target account; `kind` is `role` or `policy`.
+#[must_use]
+pub fn iam_arn(partition: &str, account: &str, kind: &str, name: &str) -> String {
+    format!("arn:{partition}:iam::{account}:{kind}/{name}")
+}

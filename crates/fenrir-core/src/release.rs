@@ -1,0 +1,1 @@
+//! The release: what a client asks for.

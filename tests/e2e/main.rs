@@ -1,0 +1,1 @@
+//! The whole deployer on the local AWS.
