@@ -85,3 +85,68 @@ impl StepError {
         }
     }
 }
+
+/// What a failed call to AWS means. `fenrir-aws` makes it from any error of the SDK.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{action}` failed: {message}")]
+pub struct Fault {
+    /// What to think of it.
+    pub kind: FaultKind,
+    /// The right that the call needs, such as `dynamodb:PutItem`.
+    pub action: &'static str,
+    /// The service's error code, when it answered.
+    pub code: Option<String>,
+    /// The service's words, or those of the connection.
+    pub message: String,
+}
+
+/// What to think of a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Throttled, timed out, cut off or failed on the other side; it may have taken effect. Try again.
+    Transient,
+    /// The role lacks the right.
+    Denied,
+    /// The service understood the call and said no.
+    Refused,
+}
+
+impl Fault {
+    /// Whether the service answered with this error code.
+    #[must_use]
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// The error of a step that could not go on while `doing` something ("reading the lock"): `TransientError`,
+    /// `InternalError` for a missing right, otherwise `name`.
+    #[must_use]
+    pub fn into_step(self, name: ErrorName, doing: &str) -> StepError {
+        let words = crate::problem::printable(&self.message);
+        match self.kind {
+            FaultKind::Transient => StepError::new(
+                ErrorName::TransientError,
+                format!(
+                    "{doing}: `{}` did not go through: {words}; it is tried again",
+                    self.action
+                ),
+            ),
+            FaultKind::Denied => StepError::new(
+                ErrorName::InternalError,
+                format!(
+                    "{doing}: the right `{}` is missing: {words}; an administrator updates the deployer's stack \
+                     (`template.yml`) or, for a role of the account, the account stack (`account.yml`)",
+                    self.action
+                ),
+            ),
+            FaultKind::Refused => StepError::new(
+                name,
+                format!(
+                    "{doing}: `{}` was refused: {}{words}",
+                    self.action,
+                    self.code.map(|code| format!("{code}: ")).unwrap_or_default()
+                ),
+            ),
+        }
+    }
+}

@@ -11,6 +11,10 @@ pub const CLOUDFORMATION_ROLE: &str = "fenrir-cloudformation";
 pub const BOUNDARY: &str = "fenrir-permissions-boundary";
 /// The state machine, and the stack it is installed by.
 pub const STATE_MACHINE: &str = "fenrir";
+/// Table of the locks; partition key `key`.
+pub const LOCKS_TABLE: &str = "fenrir-locks";
+/// Table of the records; partition key `owner`, sort key `release_id`.
+pub const RELEASES_TABLE: &str = "fenrir-releases";
 /// Where Fenrir's own objects lie in the bucket. The bucket policy lets only the step roles put objects there.
 pub const OWN_PREFIX: &str = "fenrir/";
 

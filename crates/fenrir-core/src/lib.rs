@@ -17,3 +17,4 @@ pub mod policy;
 pub mod problem;
 pub mod release;
 pub mod template;
+pub mod timestamp;

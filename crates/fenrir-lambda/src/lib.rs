@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What the step Lambdas share: [`serve`] turns one async function into a Lambda, [`Environment`] gives it its
+//! settings and its clients.
+//!
+//! A step is a function `async fn run(env: &Environment, input) -> Result<Deployment, StepError>` and a [`Step`]. The
+//! same function runs in the Lambda and, with an [`Environment`] made by hand, in a test.
+
+mod environment;
+mod logs;
+mod serve;
+mod session;
+mod settings;
+
+pub use environment::{Environment, Step};
+pub use serve::{Error, Subject, serve};
+pub use settings::Settings;

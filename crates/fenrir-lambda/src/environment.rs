@@ -1,0 +1,136 @@
+//! What a step works with: its settings, its own clients' configuration, and sessions of `fenrir-deployer`.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use fenrir_core::deployment::Head;
+use fenrir_core::error::{ErrorName, StepError};
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// Who a step is, and which calls it makes. The roles of `template.yml` and `account.yml` are compared with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// The crate's name, such as `create-changeset`.
+    pub name: &'static str,
+    /// Calls with the step's own role.
+    pub own_actions: &'static [&'static str],
+    /// Calls with `fenrir-deployer` of the target account; the session policy of its session.
+    pub deployer_actions: &'static [&'static str],
+}
+
+/// Tries of one call, the first included. With the standard mode's back-off (up to 1, 2 and 4 seconds) that is below
+/// 20 seconds of waiting; what is still throttled then, the state machine tries again later.
+const ATTEMPTS: u32 = 4;
+
+/// What a step works with.
+#[derive(Debug)]
+pub struct Environment {
+    step: &'static Step,
+    settings: Settings,
+    own: SdkConfig,
+    // One session, of the release at hand: the session of another release is dropped before anything else happens.
+    session: Mutex<Option<Session>>,
+}
+
+impl Environment {
+    /// The environment of a Lambda: credentials, region and endpoint as the SDK finds them, settings from the process
+    /// environment.
+    ///
+    /// # Errors
+    /// `InternalError` when a setting is wrong.
+    pub async fn load(step: &'static Step) -> Result<Self, StepError> {
+        let settings = Settings::read(|name| std::env::var(name).ok())?;
+        let own = aws_config::defaults(BehaviorVersion::latest()).load().await;
+        Ok(Self::new(step, settings, own))
+    }
+
+    /// An environment of given parts; retries and timeouts of `own` are set to the step's.
+    #[must_use]
+    pub fn new(step: &'static Step, settings: Settings, own: SdkConfig) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            // Bodies of streams are not under it: a large artifact may take longer.
+            .operation_attempt_timeout(Duration::from_secs(15))
+            .build();
+        let own = own
+            .into_builder()
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts)
+            .build();
+        Self {
+            step,
+            settings,
+            own,
+            session: Mutex::new(None),
+        }
+    }
+
+    /// The installation's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The step.
+    #[must_use]
+    pub fn step(&self) -> &'static Step {
+        self.step
+    }
+
+    /// Clients of the step's own role in the Lambda's own region: tables, topic, state machine.
+    #[must_use]
+    pub fn own(&self) -> &SdkConfig {
+        &self.own
+    }
+
+    /// Clients of the step's own role in another region: the region's bucket.
+    #[must_use]
+    pub fn own_in(&self, region: &str) -> SdkConfig {
+        self.own.to_builder().region(Region::new(region.to_owned())).build()
+    }
+
+    /// Clients of `fenrir-deployer` in the release's account and region, limited to the step's deployer actions.
+    ///
+    /// The session is named after the release and tagged with project and config. It is made once per release and
+    /// kept until it nears its end.
+    ///
+    /// # Errors
+    /// `InternalError` when the role is not there, does not trust the step or may not be tagged; `TransientError`.
+    pub async fn deployer(&self, head: &Head) -> Result<SdkConfig, StepError> {
+        let mut slot = self.session.lock().await;
+        if let Some(session) = slot.as_ref().filter(|session| session.serves(head, self.now())) {
+            return Ok(session.config());
+        }
+        *slot = None;
+        let session = Session::open(&self.own, self.step, head).await?;
+        let config = session.config();
+        *slot = Some(session);
+        Ok(config)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+
+    /// A setting that this step cannot do without.
+    ///
+    /// # Errors
+    /// `InternalError` that names the variable, when it is not set.
+    pub fn required<'a>(&self, name: &str, value: Option<&'a String>) -> Result<&'a str, StepError> {
+        value.map(String::as_str).ok_or_else(|| {
+            let message = format!(
+                "the deployer is installed wrongly: `{name}` is not set for `{}`",
+                self.step.name
+            );
+            StepError::new(ErrorName::InternalError, message)
+        })
+    }
+}
