@@ -1,0 +1,264 @@
+"""The local AWS is as strict as AWS where it matters: one test for each closed gap.
+
+    python -m unittest discover -s tests/local_aws
+"""
+
+import json
+import time
+import unittest
+
+from botocore.exceptions import ClientError
+from local_aws import ACCOUNT, REGION, LocalAws
+
+QUEUE = {"Type": "AWS::SQS::Queue"}
+BAD_QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 99999}}
+SAM = "AWS::Serverless-2016-10-31"
+
+
+def template(resources: dict, **more) -> str:
+    return json.dumps({"Resources": resources, **more})
+
+
+class Gaps(unittest.TestCase):
+    aws: LocalAws
+    names = (f"stack-{number}" for number in range(1000))
+
+    @classmethod
+    def setUpClass(cls):
+        cls.aws = LocalAws("--stack-seconds", "0.1", "--change-set-seconds", "0.2")
+        cls.addClassCleanup(cls.aws.stop)
+        cls.cloudformation = cls.aws.client("cloudformation")
+        cls.s3 = cls.aws.client("s3")
+        trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        cls.aws.client("iam").create_role(
+            RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+
+    def setUp(self):
+        self.stack = next(self.names)
+
+    def change_set(self, body: str, kind: str = "CREATE", name: str = "first", **more) -> dict:
+        return self.cloudformation.create_change_set(
+            StackName=self.stack, ChangeSetName=name, ChangeSetType=kind, TemplateBody=body,
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"], **more)
+
+    def made(self, change_set: dict) -> dict:
+        seen = []
+        while True:
+            found = self.cloudformation.describe_change_set(ChangeSetName=change_set["Id"])
+            seen.append(found["Status"])
+            if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+                return {**found, "Seen": seen}
+            time.sleep(0.02)
+
+    def settled(self) -> list[str]:
+        """The statuses the stack went through, by looking often."""
+        seen = []
+        while True:
+            status = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]["StackStatus"]
+            if status not in seen:
+                seen.append(status)
+            if not status.endswith("_IN_PROGRESS"):
+                return seen
+            time.sleep(0.01)
+
+    def deploy(self, body: str, kind: str = "CREATE", name: str = "first") -> list[str]:
+        change_set = self.change_set(body, kind, name)
+        self.assertEqual(self.made(change_set)["Status"], "CREATE_COMPLETE")
+        self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"], RetainExceptOnCreate=True)
+        return self.settled()
+
+    def refused(self, code: str, call, **arguments) -> str:
+        with self.assertRaises(ClientError) as caught:
+            call(**arguments)
+        self.assertEqual(caught.exception.response["Error"]["Code"], code)
+        return caught.exception.response["Error"]["Message"]
+
+    def test_stack_operations_take_time(self):
+        self.assertEqual(self.deploy(template({"A": QUEUE})), ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
+        self.assertEqual(self.deploy(template({"A": QUEUE, "B": QUEUE}), "UPDATE", "second"),
+                         ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"])
+        self.assertEqual(self.deploy(template({"A": QUEUE, "C": BAD_QUEUE}), "UPDATE", "third"),
+                         ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"])
+
+    def test_a_change_set_is_pending_at_first(self):
+        made = self.made(self.change_set(template({"A": QUEUE})))
+        self.assertEqual(sorted(set(made["Seen"])), ["CREATE_COMPLETE", "CREATE_IN_PROGRESS", "CREATE_PENDING"])
+        self.assertEqual([change["ResourceChange"]["Action"] for change in made["Changes"]], ["Add"])
+
+    def test_a_template_the_transform_refuses_fails_the_change_set(self):
+        made = self.made(self.change_set(template({"F": {"Type": "AWS::Serverless::Function"}}, Transform=SAM)))
+        self.assertEqual(made["Status"], "FAILED")
+        self.assertIn("Transform AWS::Serverless-2016-10-31 failed with", made["StatusReason"])
+
+    def test_an_unresolved_reference_fails_the_change_set(self):
+        made = self.made(self.change_set(template({"A": QUEUE}, Outputs={"O": {"Value": {"Ref": "Missing"}}})))
+        self.assertEqual((made["Status"], made["ExecutionStatus"]), ("FAILED", "UNAVAILABLE"))
+        self.assertIn("[Missing]", made["StatusReason"])
+
+    def test_an_unknown_property_fails_the_change_set(self):
+        made = self.made(self.change_set(template({"A": {"Type": "AWS::SQS::Queue", "Properties": {"Colour": "red"}}})))
+        self.assertEqual(made["Status"], "FAILED")
+        self.assertIn("Colour", made["StatusReason"])
+
+    def test_the_same_client_token_is_the_same_change_set(self):
+        first = self.change_set(template({"A": QUEUE}), ClientToken="one")
+        again = self.change_set(template({"A": QUEUE}), ClientToken="one")
+        self.assertEqual((first["Id"], first["StackId"]), (again["Id"], again["StackId"]))
+        self.refused("AlreadyExistsException", self.change_set, body=template({"A": QUEUE}), ClientToken="two")
+
+    def test_a_second_create_is_for_the_same_stack(self):
+        first = self.change_set(template({"A": QUEUE}))
+        second = self.change_set(template({"A": QUEUE}), name="second")
+        self.assertEqual(first["StackId"], second["StackId"])
+        self.assertEqual(self.made(second)["StackId"], first["StackId"])
+
+    def test_a_stack_in_review_shows_no_tags_until_it_is_created(self):
+        tags = [{"Key": "ProjectName", "Value": "p"}]
+        change_set = self.change_set(template({"A": QUEUE}), Tags=tags)
+        describe = lambda: self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]["Tags"]  # noqa: E731
+        self.assertEqual(describe(), [])
+        self.made(change_set)
+        self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
+        self.settled()
+        self.assertEqual(describe(), tags)
+
+    def test_a_stack_that_rolled_back_is_not_updated(self):
+        self.assertEqual(self.deploy(template({"A": BAD_QUEUE}))[-1], "ROLLBACK_COMPLETE")
+        for kind in ("UPDATE", "CREATE"):
+            self.refused("ValidationError", self.change_set, body=template({"A": QUEUE}), kind=kind, name="second")
+
+    def test_a_stack_in_progress_is_neither_updated_nor_deleted(self):
+        self.deploy(template({"A": QUEUE}))
+        change_set = self.change_set(template({"A": QUEUE, "B": QUEUE}), "UPDATE", "second")
+        self.made(change_set)
+        self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
+        self.refused("ValidationError", self.change_set, body=template({"A": QUEUE}), kind="UPDATE", name="third")
+        self.refused("ValidationError", self.cloudformation.delete_stack, StackName=self.stack)
+        self.assertEqual(self.settled()[-1], "UPDATE_COMPLETE")
+
+    def test_a_deletion_stops_a_creation(self):
+        change_set = self.change_set(template({f"Q{number}": QUEUE for number in range(20)}))
+        self.made(change_set)
+        self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
+        time.sleep(0.3)
+        self.cloudformation.delete_stack(StackName=self.stack)
+        self.cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=change_set["StackId"], WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+
+    def test_missing_code_fails_the_creation(self):
+        self.s3.create_bucket(Bucket="code")
+        function = {"Type": "AWS::Lambda::Function", "Properties": {
+            "Role": f"arn:aws:iam::{ACCOUNT}:role/r", "Runtime": "python3.12", "Handler": "a.b",
+            "Code": {"S3Bucket": "code", "S3Key": "missing.zip"}}}
+        self.assertEqual(self.deploy(template({"F": function}))[-1], "ROLLBACK_COMPLETE")
+
+    def test_a_name_that_is_taken_fails_the_creation(self):
+        table = {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": {
+            "TableName": "taken", "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}}
+        self.assertEqual(self.deploy(template({"T": table}))[-1], "CREATE_COMPLETE")
+        self.stack = next(self.names)
+        self.assertEqual(self.deploy(template({"T": table}))[-1], "ROLLBACK_COMPLETE")
+
+    def test_a_template_url_is_read_in_the_version_it_names(self):
+        self.s3.create_bucket(Bucket="templates")
+        self.s3.put_bucket_versioning(Bucket="templates", VersioningConfiguration={"Status": "Enabled"})
+        first = self.s3.put_object(Bucket="templates", Key="a/t.json", Body=template({"A": QUEUE}))["VersionId"]
+        self.s3.put_object(Bucket="templates", Key="a/t.json", Body=template({"B": QUEUE}))
+        url = f"https://templates.s3.{REGION}.amazonaws.com/a/t.json?versionId={first}"
+        made = self.made(self.cloudformation.create_change_set(
+            StackName=self.stack, ChangeSetName="first", ChangeSetType="CREATE", TemplateURL=url))
+        self.assertEqual([change["ResourceChange"]["LogicalResourceId"] for change in made["Changes"]], ["A"])
+
+    def test_tags_of_more_services_and_only_of_what_has_some(self):
+        kinesis, sqs = self.aws.client("kinesis"), self.aws.client("sqs")
+        kinesis.create_stream(StreamName="tagged", ShardCount=1)
+        kinesis.add_tags_to_stream(StreamName="tagged", Tags={"ProjectName": "p"})
+        sqs.create_queue(QueueName="untagged")
+        tagging = self.aws.client("resourcegroupstaggingapi")
+        stream, queue = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/tagged", f"arn:aws:sqs:{REGION}:{ACCOUNT}:untagged"
+        found = tagging.get_resources(ResourceARNList=[stream, queue])["ResourceTagMappingList"]
+        self.assertEqual([entry["ResourceARN"] for entry in found], [stream])
+        self.refused("InvalidParameterException", tagging.get_resources, ResourceARNList=[f"{queue}-{n}" for n in range(101)])
+
+    def machine(self, name: str, **definition) -> str:
+        return self.aws.client("stepfunctions").create_state_machine(
+            name=name, roleArn=f"arn:aws:iam::{ACCOUNT}:role/r", definition=json.dumps(definition))["stateMachineArn"]
+
+    def ended(self, execution: str) -> dict:
+        machines = self.aws.client("stepfunctions")
+        while (found := machines.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            time.sleep(0.05)
+        return found
+
+    def test_an_execution_is_started_once(self):
+        machines = self.aws.client("stepfunctions")
+        machine = self.machine("once", StartAt="W", States={"W": {"Type": "Wait", "Seconds": 10, "End": True}})
+        first = machines.start_execution(stateMachineArn=machine, name="e", input="{}")
+        self.assertEqual(machines.start_execution(stateMachineArn=machine, name="e", input="{}")["executionArn"], first["executionArn"])
+        self.refused("ExecutionAlreadyExists", machines.start_execution, stateMachineArn=machine, name="e", input='{"a": 1}')
+
+    def test_a_machine_times_out(self):
+        machine = self.machine("late", StartAt="W", TimeoutSeconds=1, States={"W": {"Type": "Wait", "Seconds": 30, "End": True}})
+        execution = self.aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+        self.assertEqual(self.ended(execution)["status"], "TIMED_OUT")
+
+    def test_a_choice_of_a_missing_variable_fails(self):
+        machine = self.machine("missing", StartAt="C", States={
+            "C": {"Type": "Choice", "Choices": [{"Variable": "$.a", "StringEquals": "x", "Next": "S"}], "Default": "S"},
+            "S": {"Type": "Succeed"}})
+        execution = self.aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+        self.assertEqual(self.ended(execution)["error"], "States.Runtime")
+
+    def test_an_oversized_state_ends_the_execution(self):
+        states = {"P": {"Type": "Pass", "Parameters": {"both.$": "States.Array($.a, $.a)"}, "End": True}}
+        machine = self.machine("large", StartAt="P", States=states)
+        execution = self.aws.client("stepfunctions").start_execution(
+            stateMachineArn=machine, input=json.dumps({"a": "x" * 200_000}))["executionArn"]
+        self.assertEqual(self.ended(execution)["error"], "States.DataLimitExceeded")
+
+    def user(self, name: str, *statements: dict) -> dict:
+        iam = self.aws.client("iam")
+        iam.create_user(UserName=name)
+        policy = {"Version": "2012-10-17", "Statement": list(statements)}
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+    def test_a_missing_key_is_forbidden_to_who_may_not_list(self):
+        self.s3.create_bucket(Bucket="private")
+        self.refused("NoSuchKey", self.s3.get_object, Bucket="private", Key="missing")
+        reader = self.user("reader", {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+        self.refused("AccessDenied", self.aws.client("s3", **reader).get_object, Bucket="private", Key="missing")
+
+    def test_a_bucket_that_demands_tls_is_reached(self):
+        self.s3.create_bucket(Bucket="tls-only")
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::tls-only/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+        self.s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+        writer = self.user("writer", {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+        self.aws.client("s3", **writer).put_object(Bucket="tls-only", Key="k", Body=b"x")
+
+    def test_a_fault_strikes_as_often_as_it_was_ordered(self):
+        self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])
+        sqs = self.aws.client("sqs")
+        sqs.list_queues()
+        self.refused("ThrottlingException", sqs.list_queues)
+        sqs.list_queues()
+
+    def test_a_lost_answer_took_effect(self):
+        self.aws.control("faults", [{"action": "sqs:CreateQueue", "fault": "lost"}])
+        sqs = self.aws.client("sqs")
+        with self.assertRaises(Exception):
+            sqs.create_queue(QueueName="lost")
+        self.assertIn("/lost", sqs.get_queue_url(QueueName="lost")["QueueUrl"])
+
+    def test_calls_are_counted(self):
+        self.aws.control("calls", method="DELETE")
+        self.aws.client("sqs").list_queues()
+        self.assertEqual([call["action"] for call in self.aws.control("calls")], ["sqs:ListQueues"])
+
+
+if __name__ == "__main__":
+    unittest.main()
