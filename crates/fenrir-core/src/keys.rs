@@ -48,3 +48,153 @@ pub fn artifact_prefix(o: &Owner) -> String {
 pub fn own(o: &Owner, release_id: &str, name: &str) -> String {
     format!("{}{}{name}", house::OWN_PREFIX, release_prefix(o, release_id))
 }
+
+/// An S3 object's address, `s3://bucket/key`, in the one spelling that Fenrir takes: what is compared as text must not
+/// be written in two ways.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Uri {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+}
+
+impl Uri {
+    /// Parses the one spelling: a bucket of 3 to 63 of `a-z 0-9 . -` (S3, "Bucket naming rules"), a key of at most 1,024
+    /// of the characters that need no encoding (S3, "Object key names", safe characters, and `= + @ : ,`), no empty
+    /// segment and none of dots alone.
+    ///
+    /// # Errors
+    /// What is wrong, ready to stand behind the address in a message.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let rest = text.strip_prefix("s3://").ok_or("does not begin with `s3://`")?;
+        let (bucket, key) = rest.split_once('/').ok_or("has no key behind the bucket")?;
+        if !is_bucket(bucket) {
+            return Err("has no valid bucket name");
+        }
+        if key.is_empty() || key.len() > 1024 {
+            return Err("must have a key of 1 to 1,024 characters");
+        }
+        if !key.chars().all(is_plain) {
+            return Err("has a character in its key other than letters, digits and `! - _ . * ' ( ) = + @ : , /`");
+        }
+        if key.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err("has a part between slashes that is empty, `.` or `..`");
+        }
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Uri {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!-_.*'()=+@:,/".contains(c)
+}
+
+/// Whether a bucket may have this name (S3, "General purpose bucket naming rules").
+#[must_use]
+pub fn is_bucket(name: &str) -> bool {
+    let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (3..=63).contains(&name.len())
+        && name.chars().all(|c| is_end(c) || matches!(c, '.' | '-'))
+        && name.starts_with(is_end)
+        && name.ends_with(is_end)
+        && !name.contains("..")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+    use super::*;
+    use crate::owner::{config_problem, project_problem};
+
+    /// Everything that can be spelled with few characters, and what is near the separators of keys.
+    fn owners() -> Vec<Owner> {
+        let projects = [
+            "a",
+            "a/b",
+            "a/b/c",
+            "a-b",
+            "a.b",
+            "artifacts",
+            "fenrir",
+            "1",
+            "a/artifacts",
+        ];
+        let configs = ["a", "b", "c-d", "d", "artifacts", "release", "1"];
+        let mut all = Vec::new();
+        for account in ["111111111111", "222222222222"] {
+            for region in ["us-east-1", "us-east-2"] {
+                for project in projects {
+                    for config in configs {
+                        assert_eq!((project_problem(project), config_problem(config)), (None, None));
+                        all.push(Owner {
+                            account: account.into(),
+                            region: region.into(),
+                            project: project.into(),
+                            config: config.into(),
+                        });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn keys_of_two_owners_are_prefix_free() {
+        let keys: Vec<Vec<String>> = owners()
+            .iter()
+            .map(|o| {
+                vec![
+                    format!("{}/", owner(o)),
+                    release_prefix(o, "release-1"),
+                    artifact_prefix(o),
+                    own(o, "release-1", ""),
+                ]
+            })
+            .collect();
+        for (i, mine) in keys.iter().enumerate() {
+            for (j, others) in keys.iter().enumerate() {
+                for (a, b) in mine.iter().flat_map(|a| others.iter().map(move |b| (a, b))) {
+                    assert!(i == j || !a.starts_with(b.as_str()), "`{a}` lies under `{b}`");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_have_one_spelling() {
+        let uri = Uri::parse("s3://bucket/a/b.zip").unwrap();
+        assert_eq!((uri.bucket.as_str(), uri.key.as_str()), ("bucket", "a/b.zip"));
+        assert_eq!(uri.to_string(), "s3://bucket/a/b.zip");
+        for text in [
+            "",
+            "bucket/key",
+            "S3://bucket/key",
+            "s3:///key",
+            "s3://bucket",
+            "s3://bucket/",
+            "s3://bucket//key",
+            "s3://bucket/a/../b",
+            "s3://bucket/a/./b",
+            "s3://bucket/a%2Fb",
+            "s3://bucket/a?versionId=1",
+            "s3://bucket/a b",
+            "s3://bucket/ä",
+            "s3://Bucket/a",
+            "s3://b/a",
+            "s3://bucket-/a",
+            "s3://user@bucket/a",
+        ] {
+            assert!(Uri::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -16,5 +16,7 @@ pub mod ownership;
 pub mod policy;
 pub mod problem;
 pub mod release;
+pub mod suggest;
+pub mod tags;
 pub mod template;
 pub mod timestamp;
