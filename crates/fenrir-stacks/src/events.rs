@@ -1,0 +1,299 @@
+//! A stack's history: which events are of one operation, how it ended, and what went wrong first.
+
+use aws_sdk_cloudformation::primitives::DateTimeFormat;
+use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
+use fenrir_core::problem::printable;
+use serde::{Deserialize, Serialize};
+
+use crate::status::Status;
+
+/// The type of a stack's own events.
+const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// One event of a stack: the form in which `events.json` keeps them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// CloudFormation's id of the event.
+    pub id: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Logical id; the stack's name for the stack's own events.
+    pub logical_id: String,
+    /// Physical id, where there is one yet; the stack's ARN for the stack's own events.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub physical_id: String,
+    /// Resource type.
+    pub resource_type: String,
+    /// Status, as CloudFormation spells it.
+    pub status: String,
+    /// CloudFormation's words, with nothing unprintable in them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Token of the request that brought it about.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub token: String,
+}
+
+impl From<&StackEvent> for Event {
+    fn from(event: &StackEvent) -> Self {
+        let text = |value: Option<&str>| printable(value.unwrap_or_default());
+        let at = event.timestamp().and_then(|at| at.fmt(DateTimeFormat::DateTime).ok());
+        let status = event.resource_status().map(ResourceStatus::as_str);
+        let reason = match (event.resource_status_reason(), event.hook_status_reason()) {
+            // A hook tells its own reason beside, or instead of, the resource's.
+            (Some(reason), None | Some("")) | (None | Some(""), Some(reason)) => printable(reason),
+            (Some(reason), Some(hook)) => printable(&format!("{reason} ({hook})")),
+            (None, None) => String::new(),
+        };
+        Self {
+            id: text(event.event_id()),
+            at: at.unwrap_or_default(),
+            logical_id: text(event.logical_resource_id()),
+            physical_id: text(event.physical_resource_id()),
+            resource_type: text(event.resource_type()),
+            status: text(status),
+            reason,
+            token: text(event.client_request_token()),
+        }
+    }
+}
+
+impl Event {
+    /// The status of the stack, if this is an event of the stack itself.
+    #[must_use]
+    pub fn of_stack(&self, stack_arn: &str) -> Option<Status> {
+        (self.resource_type == STACK && self.physical_id == stack_arn).then(|| Status::parse(&self.status))
+    }
+
+    fn is_failure(&self) -> bool {
+        self.status.ends_with("_FAILED")
+    }
+
+    /// Cancelled because something else failed, or because the update was cancelled.
+    fn is_cancelled(&self) -> bool {
+        self.reason.trim_end_matches('.').ends_with("cancelled")
+    }
+}
+
+/// Whether `event` begins the operation that the request with `token` asked for.
+#[must_use]
+pub fn begins(event: &Event, stack_arn: &str, token: &str) -> bool {
+    event.token == token && event.of_stack(stack_arn).is_some_and(Status::is_start)
+}
+
+/// The events of the operation that the request with `token` began, oldest first; empty when it began none.
+///
+/// The rollback after a cancellation carries the token of who cancelled, so an operation goes on until another one
+/// begins, whatever the tokens in between.
+#[must_use]
+pub fn operation(newest_first: &[Event], stack_arn: &str, token: &str) -> Vec<Event> {
+    let mut operation: Vec<Event> = Vec::new();
+    for event in newest_first.iter().rev() {
+        if begins(event, stack_arn, token) {
+            operation.push(event.clone());
+        } else if !operation.is_empty() {
+            if event.of_stack(stack_arn).is_some_and(Status::is_start) {
+                break;
+            }
+            operation.push(event.clone());
+        }
+    }
+    operation
+}
+
+/// The newest status that an operation gave its stack.
+#[must_use]
+pub fn outcome(operation: &[Event], stack_arn: &str) -> Option<Status> {
+    operation.iter().rev().find_map(|event| event.of_stack(stack_arn))
+}
+
+/// Whether the events of a stack, all of them, show that it never stood whole: they reach back to its birth, and
+/// nothing since then proves the contrary. Events are kept for 90 days (`DescribeStackEvents`); of an older stack
+/// nothing is shown.
+#[must_use]
+pub fn never_completed(all: &[Event], stack_arn: &str) -> bool {
+    let statuses: Vec<Status> = all.iter().filter_map(|event| event.of_stack(stack_arn)).collect();
+    statuses.iter().any(|status| status.is_birth())
+        && !statuses
+            .iter()
+            .any(|status| status.proves_completion() || *status == Status::Unknown)
+}
+
+/// What went wrong first: the first failure of a resource that was not just cancelled; where there is none, the first
+/// of the stack's own that gives a reason for failing or going back.
+#[must_use]
+pub fn root_cause<'a>(operation: &'a [Event], stack_arn: &str) -> Option<&'a Event> {
+    let is_own = |event: &&Event| event.of_stack(stack_arn).is_some();
+    let of_resource = operation
+        .iter()
+        .find(|event| !is_own(event) && event.is_failure() && !event.is_cancelled());
+    of_resource.or_else(|| {
+        operation.iter().find(|event| {
+            let fails = event.is_failure() || event.status.contains("ROLLBACK");
+            is_own(event) && fails && !event.reason.is_empty()
+        })
+    })
+}
+
+/// What went wrong first while the stack was being rolled back.
+#[must_use]
+pub fn rollback_cause<'a>(operation: &'a [Event], stack_arn: &str) -> Option<&'a Event> {
+    let start = operation.iter().position(|event| {
+        matches!(
+            event.of_stack(stack_arn),
+            Some(Status::RollbackInProgress | Status::UpdateRollbackInProgress)
+        )
+    })?;
+    root_cause(operation.get(start + 1..)?, stack_arn)
+}
+
+/// What a deletion left behind because its deletion policy says so.
+#[must_use]
+pub fn skipped(operation: &[Event]) -> Vec<&Event> {
+    operation
+        .iter()
+        .filter(|event| event.status == "DELETE_SKIPPED")
+        .collect()
+}
+
+/// `` `Queue` (AWS::SQS::Queue): CREATE_FAILED: CloudFormation's words ``.
+#[must_use]
+pub fn describe(event: &Event, stack_arn: &str) -> String {
+    let reason = if event.reason.is_empty() {
+        "no reason given"
+    } else {
+        event.reason.as_str()
+    };
+    if event.of_stack(stack_arn).is_some() {
+        format!("{}: {reason}", event.status)
+    } else {
+        format!(
+            "`{}` ({}): {}: {reason}",
+            event.logical_id, event.resource_type, event.status
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:cloudformation:eu-west-1:1:stack/s/1";
+
+    /// Oldest first: status, token, and for a resource its logical id and reason.
+    fn history(lines: &[(&str, &str, &str, &str)]) -> Vec<Event> {
+        let mut events: Vec<Event> = lines
+            .iter()
+            .enumerate()
+            .map(|(at, (status, token, logical_id, reason))| Event {
+                id: at.to_string(),
+                logical_id: if logical_id.is_empty() { "s" } else { logical_id }.to_owned(),
+                physical_id: if logical_id.is_empty() { ARN } else { "" }.to_owned(),
+                resource_type: if logical_id.is_empty() {
+                    STACK
+                } else {
+                    "AWS::SQS::Queue"
+                }
+                .to_owned(),
+                status: (*status).to_owned(),
+                reason: (*reason).to_owned(),
+                token: (*token).to_owned(),
+                ..Event::default()
+            })
+            .collect();
+        events.reverse();
+        events
+    }
+
+    #[test]
+    fn an_operation_is_what_its_token_began_until_another_begins() {
+        let events = history(&[
+            ("CREATE_IN_PROGRESS", "old", "", ""),
+            ("CREATE_COMPLETE", "old", "", ""),
+            ("UPDATE_IN_PROGRESS", "mine", "", ""),
+            ("UPDATE_FAILED", "mine", "A", "bad"),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", "somebody's cancel", "", "User Initiated"),
+            ("UPDATE_ROLLBACK_COMPLETE", "somebody's cancel", "", ""),
+            ("UPDATE_IN_PROGRESS", "theirs", "", ""),
+            ("UPDATE_COMPLETE", "theirs", "", ""),
+        ]);
+        let mine = operation(&events, ARN, "mine");
+        assert_eq!(mine.len(), 4);
+        assert_eq!(outcome(&mine, ARN), Some(Status::UpdateRollbackComplete));
+        assert!(operation(&events, ARN, "nobody's").is_empty());
+    }
+
+    #[test]
+    fn a_token_on_a_resource_alone_begins_nothing() {
+        let events = history(&[
+            ("UPDATE_COMPLETE", "mine", "", ""),
+            ("UPDATE_IN_PROGRESS", "mine", "A", ""),
+        ]);
+        assert!(operation(&events, ARN, "mine").is_empty());
+    }
+
+    #[test]
+    fn the_root_cause_is_the_first_failure_that_was_not_cancelled() {
+        let events = history(&[
+            ("CREATE_IN_PROGRESS", "t", "", ""),
+            ("CREATE_FAILED", "t", "A", "Resource creation cancelled"),
+            ("CREATE_FAILED", "t", "B", "the real one"),
+            ("CREATE_FAILED", "t", "C", "Resource creation cancelled"),
+            (
+                "ROLLBACK_IN_PROGRESS",
+                "t",
+                "",
+                "The following resource(s) failed to create: [A, B, C].",
+            ),
+            ("DELETE_FAILED", "t", "D", "in use"),
+        ]);
+        let mine = operation(&events, ARN, "t");
+        assert_eq!(root_cause(&mine, ARN).map(|e| e.logical_id.as_str()), Some("B"));
+        assert_eq!(rollback_cause(&mine, ARN).map(|e| e.logical_id.as_str()), Some("D"));
+    }
+
+    #[test]
+    fn where_no_resource_failed_the_stack_says_why() {
+        let events = history(&[
+            ("UPDATE_IN_PROGRESS", "t", "", ""),
+            ("UPDATE_FAILED", "t", "A", "Resource update cancelled"),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", "t", "", "User Initiated"),
+        ]);
+        let cause = root_cause(&operation(&events, ARN, "t"), ARN).map(|event| describe(event, ARN));
+        assert_eq!(cause.as_deref(), Some("UPDATE_ROLLBACK_IN_PROGRESS: User Initiated"));
+    }
+
+    #[test]
+    fn only_a_whole_history_without_completion_shows_that_a_stack_never_completed() {
+        for (statuses, wanted) in [
+            (&["REVIEW_IN_PROGRESS"][..], true),
+            (
+                &[
+                    "REVIEW_IN_PROGRESS",
+                    "CREATE_IN_PROGRESS",
+                    "ROLLBACK_IN_PROGRESS",
+                    "ROLLBACK_COMPLETE",
+                ],
+                true,
+            ),
+            (&["CREATE_IN_PROGRESS", "CREATE_FAILED"], true),
+            (&["CREATE_IN_PROGRESS", "CREATE_COMPLETE", "DELETE_FAILED"], false),
+            (&["CREATE_IN_PROGRESS", "A_STATUS_OF_TOMORROW"], false),
+            // The birth is too long ago to be seen.
+            (&["ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"], false),
+            (&[], false),
+        ] {
+            let lines: Vec<_> = statuses.iter().map(|status| (*status, "", "", "")).collect();
+            assert_eq!(never_completed(&history(&lines), ARN), wanted, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn another_stacks_completion_says_nothing_of_this_one() {
+        let mut events = history(&[("REVIEW_IN_PROGRESS", "", "", ""), ("CREATE_COMPLETE", "", "", "")]);
+        if let Some(newest) = events.first_mut() {
+            newest.physical_id = "arn:another".to_owned();
+        }
+        assert!(never_completed(&events, ARN));
+    }
+}
