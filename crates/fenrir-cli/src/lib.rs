@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The `fenrir` command: one file per verb in [`commands`], one [`printer::Printer`] for all output, one list of
+//! [`environment`] variables and one of [`exit`] statuses.
+
+pub mod archive;
+pub mod arguments;
+pub mod commands;
+pub mod container;
+pub mod environment;
+pub mod exit;
+pub mod fault;
+pub mod package;
+pub mod printer;
+pub mod project;
+pub mod render;
+pub mod rules;
+pub mod source;

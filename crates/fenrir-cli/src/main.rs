@@ -1,1 +1,23 @@
-fn main() {}
+//! The `fenrir` command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use fenrir_cli::arguments::{Arguments, Command};
+use fenrir_cli::commands::{explain, package, validate};
+use fenrir_cli::printer::Printer;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut printer = Printer::of_process();
+    let end = match &arguments.command {
+        Command::Package(arguments) => package::run(arguments, &mut printer),
+        Command::Validate(arguments) => validate::run(arguments, &mut printer),
+        Command::Explain(arguments) => explain::run(arguments, &mut printer),
+    };
+    let exit = end.unwrap_or_else(|stop| {
+        printer.stop(&stop);
+        stop.exit()
+    });
+    exit.into()
+}

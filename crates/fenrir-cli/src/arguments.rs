@@ -1,0 +1,235 @@
+//! The command line: what there is to say, and the help that teaches it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{environment, exit};
+
+const ABOUT: &str = "\
+Deploys AWS SAM applications through the Fenrir deployer.
+
+The template says which project and config it is (`ProjectName` and `ConfigName` on top). \
+`fenrir deploy` packages the code, proves it, and lets the deployer's state machine do the rest.";
+
+const FIRST_STEPS: &str = "\
+First steps:
+  fenrir validate            is the template allowed? no AWS needed
+  fenrir deploy              package, upload, deploy, follow
+  fenrir explain F0101       what a rule does and why";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "fenrir", version, about = "Deploys AWS SAM applications through the Fenrir deployer", long_about = ABOUT)]
+#[command(after_long_help = format!("{FIRST_STEPS}\n\n{}\n\n{}", exit::HELP, environment::HELP))]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do: one file in `commands/` each.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn local code into zips that are the same bytes for the same files
+    Package(Package),
+    /// Judge a template by the deployer's rules, without AWS
+    Validate(Validate),
+    /// Tell what a rule does, why, and how to obey it
+    Explain(Explain),
+}
+
+/// The template.
+#[derive(Debug, Args)]
+pub struct TemplateArgument {
+    /// The template [default: template.yml, template.yaml or template.json of this folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
+}
+
+/// Where AWS is, and who asks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct AwsArguments {
+    /// Region of the application
+    #[arg(long, env = environment::REGION, value_name = "REGION", hide_env_values = true)]
+    pub region: Option<String>,
+    /// Profile of `~/.aws/config`
+    #[arg(long, env = environment::PROFILE, value_name = "NAME", hide_env_values = true)]
+    pub profile: Option<String>,
+    /// Where AWS is, such as a local one
+    #[arg(long, env = environment::ENDPOINT_URL, value_name = "URL", hide_env_values = true)]
+    pub endpoint_url: Option<String>,
+    /// Account to deploy into [default: the caller's own]
+    #[arg(long, env = environment::ACCOUNT, value_name = "ID", hide_env_values = true, value_parser = account)]
+    pub account: Option<String>,
+    /// Account that the deployer lives in [default: the caller's own]
+    #[arg(long, env = environment::DEPLOYER_ACCOUNT, value_name = "ID", hide_env_values = true, value_parser = account)]
+    pub deployer_account: Option<String>,
+    /// The deployer's state machine, when it is in another region than the application
+    #[arg(long, env = environment::STATE_MACHINE, value_name = "ARN", hide_env_values = true)]
+    #[arg(conflicts_with = "deployer_account")]
+    pub state_machine: Option<String>,
+}
+
+/// `fenrir package`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is packed: `CodeUri` of a function and `ContentUri` of a layer, when they name
+  a folder       its files; `.gitignore` and `.fenrirignore` in it leave files out
+  a Dockerfile's folder
+                 `docker` or `podman` builds it, and /<LogicalId>.zip is copied out
+  cargo-lambda's folder
+                 its `bootstrap`, or the `bootstrap.zip` in it
+  a .zip         as it is
+and `DefinitionUri` of an API or a state machine, when it names a file.
+
+The zips lie in `.fenrir/`, named by their content, and `.fenrir/package.json` lists them.
+The same files give the same bytes, so that unchanged code is not deployed again.
+
+Examples:
+  fenrir package
+  fenrir package --template services/ledger/template.yml")]
+pub struct Package {
+    /// The template.
+    #[command(flatten)]
+    pub template: TemplateArgument,
+}
+
+/// `fenrir deploy`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Ctrl-C stops watching, not the deploy: `fenrir attach RELEASE` watches it again.
+The exit status says how it ended; `fenrir --help` has the table.
+
+Examples:
+  fenrir deploy
+  fenrir deploy --template services/ledger/template.yml --region eu-west-1
+  fenrir deploy --packaged --metadata build=1234 --timeout 3600")]
+pub struct Deploy {
+    /// The template.
+    #[command(flatten)]
+    pub template: TemplateArgument,
+    /// Take what `fenrir package` made, and package nothing
+    #[arg(long)]
+    pub packaged: bool,
+    /// Seconds that the whole deploy may take
+    #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=43_200))]
+    pub timeout: u32,
+    /// A tag for the stack and everything in it (again for more)
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    pub tags: Vec<(String, String)>,
+    /// Something to remember about the release (again for more); commit and author are remembered anyway
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub metadata: Vec<(String, String)>,
+    /// Layer, web ACL or policy that the deployer's administrators allow (again for more)
+    #[arg(long = "allowed", value_name = "ID")]
+    pub allowed: Vec<String>,
+    /// Where AWS is.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+/// `fenrir attach`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fenrir attach 20260314150926-5f0c9a7e41")]
+pub struct Attach {
+    /// The release, as `fenrir deploy` said it
+    #[arg(value_name = "RELEASE")]
+    pub release: String,
+    /// The template.
+    #[command(flatten)]
+    pub template: TemplateArgument,
+    /// Where AWS is.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+/// How `fenrir validate` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: the lines of the file with the places marked
+    Human,
+    /// For programs: one JSON object
+    Json,
+}
+
+/// `fenrir validate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 valid, 3 refused, 2 when the arguments or a file cannot be used.
+
+Without an inventory, what only AWS knows (whose a role or a topic is) is listed as `not checked`.
+With one, the world is what the file says, and what it does not name is not there:
+  {\"account\": \"111122223333\", \"region\": \"eu-west-1\",
+   \"roles\": [{\"arn\": \"arn:aws:iam::111122223333:role/hello-role\",
+              \"tags\": {\"ProjectName\": \"hello\", \"ConfigName\": \"dev\", \"ServiceName\": \"_all\"}}]}
+
+Examples:
+  fenrir validate
+  fenrir validate template.yml --format json
+  fenrir validate template.yml --offline --inventory world.json --emit-template rewritten.json")]
+pub struct Validate {
+    /// The template [default: template.yml, template.yaml or template.json of this folder]
+    #[arg(value_name = "TEMPLATE")]
+    pub template: Option<PathBuf>,
+    /// Ask nothing of AWS (`validate` never does yet)
+    #[arg(long)]
+    pub offline: bool,
+    /// What is known of the world, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Write the rewritten template here, as JSON; only when nothing is refused
+    #[arg(long, value_name = "FILE")]
+    pub emit_template: Option<PathBuf>,
+    /// Layer, web ACL or policy that the deployer's administrators allow (again for more)
+    #[arg(long = "allowed", value_name = "ID")]
+    pub allowed: Vec<String>,
+    /// Region to judge for, when the inventory names none
+    #[arg(long, env = environment::REGION, value_name = "REGION", hide_env_values = true)]
+    pub region: Option<String>,
+    /// Account to judge for, when the inventory names none
+    #[arg(long, env = environment::ACCOUNT, value_name = "ID", hide_env_values = true, value_parser = account)]
+    pub account: Option<String>,
+}
+
+/// `fenrir explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fenrir explain F0101")]
+pub struct Explain {
+    /// The code in the brackets of a problem
+    #[arg(value_name = "CODE")]
+    pub code: String,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account id has 12 digits".to_owned())
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as `KEY=VALUE`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,172 @@
+//! `fenrir validate`: the judgement of the deployer, without AWS.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use fenrir_core::ownership::{Wanted, World};
+use fenrir_core::policy::{self, Context, Judgement};
+use fenrir_core::problem::{Problem, Severity};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::arguments::{Format, Validate};
+use crate::exit::Exit;
+use crate::fault::{Fault, Stop};
+use crate::printer::Printer;
+use crate::project;
+use crate::source::{self, Source, reason};
+
+/// Account and region to judge for when nobody says: they only colour names and ARNs of the rewritten template.
+const NOBODY: (&str, &str) = ("000000000000", "us-east-1");
+
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    template: &'a str,
+    valid: bool,
+    diagnostics: Vec<Diagnostic<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Diagnostic<'a> {
+    code: &'a str,
+    severity: Severity,
+    message: &'a str,
+    path: &'a str,
+    file: &'a str,
+    line: Option<u32>,
+    column: Option<u32>,
+    help: Option<&'a str>,
+}
+
+/// Judges a template and tells the result.
+///
+/// # Errors
+/// The template or the inventory cannot be read, or the rewritten template not written.
+pub fn run(arguments: &Validate, printer: &mut Printer) -> Result<Exit, Stop> {
+    let path = source::find(arguments.template.as_deref())?;
+    let source = Source::read(&path)?;
+    let inventory = arguments.inventory.as_deref().map(inventory).transpose()?;
+    let judgement = match source.load() {
+        Ok(document) => {
+            let (judgement, document) = (judge(&document, inventory, arguments), document);
+            Judgement {
+                problems: source::placed(judgement.problems, &document),
+                ..judgement
+            }
+        }
+        Err(problems) => Judgement {
+            problems,
+            template: None,
+        },
+    };
+    tell(&judgement.problems, &source, arguments.format, printer);
+    if source::refuses(&judgement.problems) {
+        return Ok(Exit::Refused);
+    }
+    if let (Some(to), Some(template)) = (&arguments.emit_template, &judgement.template) {
+        emit(to, template)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn judge(document: &fenrir_core::template::Document, inventory: Option<World>, arguments: &Validate) -> Judgement {
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let of_inventory = |of: fn(&World) -> &String| inventory.as_ref().and_then(|world| given(of(world)));
+    let account = of_inventory(|world| &world.account).or_else(|| arguments.account.clone());
+    let region = of_inventory(|world| &world.region).or_else(|| arguments.region.clone());
+    let context = Context {
+        owner: project::owner(
+            document.value(),
+            account.unwrap_or_else(|| NOBODY.0.to_owned()),
+            region.unwrap_or_else(|| NOBODY.1.to_owned()),
+        ),
+        artifacts: None,
+        allowed: arguments.allowed.iter().cloned().collect(),
+    };
+    let world = inventory.unwrap_or_else(|| unasked(&policy::wanted(document, &context)));
+    let world = World {
+        account: context.owner.account.clone(),
+        region: context.owner.region.clone(),
+        ..world
+    };
+    policy::judge(document, &context, &world)
+}
+
+/// A world of which nothing is known, because nobody asked.
+#[must_use]
+pub fn unasked(wanted: &Wanted) -> World {
+    let sets = [
+        &wanted.artifacts,
+        &wanted.texts,
+        &wanted.roles,
+        &wanted.security_groups,
+        &wanted.subnets,
+        &wanted.resources,
+        &wanted.kms_aliases,
+    ];
+    let asked = sets.into_iter().flatten();
+    World {
+        unknown: asked
+            .map(|asked| (asked.clone(), "AWS was not asked".to_owned()))
+            .collect::<BTreeMap<_, _>>(),
+        ..World::default()
+    }
+}
+
+fn inventory(path: &Path) -> Result<World, Fault> {
+    let name = path.display();
+    let text = fs::read(path).map_err(|e| Fault::usage(format!("`{name}` cannot be read: {}", reason(&e))))?;
+    serde_json::from_slice(&text).map_err(|e| {
+        Fault::usage(format!("`{name}` is no inventory: {e}")).help("`fenrir validate --help` shows the form")
+    })
+}
+
+fn emit(to: &Path, template: &Value) -> Result<(), Fault> {
+    let text = serde_json::to_string_pretty(template).unwrap_or_default() + "\n";
+    fs::write(to, text).map_err(|e| Fault::usage(format!("`{}` cannot be written: {}", to.display(), reason(&e))))
+}
+
+fn tell(problems: &[Problem], source: &Source, format: Format, printer: &mut Printer) {
+    match format {
+        Format::Json => printer.json(&Report {
+            template: &source.name,
+            valid: !source::refuses(problems),
+            diagnostics: problems
+                .iter()
+                .map(|problem| diagnostic(problem, &source.name))
+                .collect(),
+        }),
+        Format::Human => {
+            if !problems.is_empty() {
+                printer.report(problems, source);
+            }
+            if !source::refuses(problems) {
+                printer.result(&format!("`{}` is valid{}", source.name, unchecked(problems)));
+            }
+        }
+    }
+}
+
+fn unchecked(problems: &[Problem]) -> &'static str {
+    let not_checked = |problem: &Problem| problem.severity == Severity::NotChecked;
+    if problems.iter().any(not_checked) {
+        ", as far as it can be checked without AWS"
+    } else {
+        ""
+    }
+}
+
+fn diagnostic<'a>(problem: &'a Problem, file: &'a str) -> Diagnostic<'a> {
+    Diagnostic {
+        code: &problem.code,
+        severity: problem.severity,
+        message: &problem.message,
+        path: &problem.path,
+        file,
+        line: problem.position.map(|position| position.line),
+        column: problem.position.map(|position| position.column),
+        help: problem.help.as_deref(),
+    }
+}

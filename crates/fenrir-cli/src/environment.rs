@@ -1,0 +1,31 @@
+//! Every environment variable that `fenrir` reads, once. A flag is stronger than its variable.
+//!
+//! Credentials come from where every AWS tool takes them: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+//! `AWS_SESSION_TOKEN`, a profile of `~/.aws/config`, a web identity, or the container's or instance's role.
+
+/// Region of the application (`--region`). Also read: `AWS_DEFAULT_REGION`, and the profile's own region.
+pub const REGION: &str = "AWS_REGION";
+/// Profile of `~/.aws/config` (`--profile`).
+pub const PROFILE: &str = "AWS_PROFILE";
+/// Where AWS is, such as a local one (`--endpoint-url`).
+pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+/// Account to deploy into, 12 digits (`--account`); the caller's own when not set.
+pub const ACCOUNT: &str = "FENRIR_ACCOUNT";
+/// Account that the deployer lives in, 12 digits (`--deployer-account`); the caller's own when not set.
+pub const DEPLOYER_ACCOUNT: &str = "FENRIR_DEPLOYER_ACCOUNT";
+/// ARN of the deployer's state machine (`--state-machine`), when it is in another region than the application.
+pub const STATE_MACHINE: &str = "FENRIR_STATE_MACHINE";
+/// Seconds that following a deploy goes on trying when AWS cannot be reached; 120 when not set.
+pub const PATIENCE: &str = "FENRIR_PATIENCE";
+/// No colours, whatever its value (no-color.org).
+pub const NO_COLOR: &str = "NO_COLOR";
+
+/// The table for `fenrir --help`.
+pub const HELP: &str = "\
+Environment (a flag is stronger):
+  AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...   as for every AWS tool
+  FENRIR_ACCOUNT           account to deploy into
+  FENRIR_DEPLOYER_ACCOUNT  account that the deployer lives in
+  FENRIR_STATE_MACHINE     ARN of the deployer's state machine
+  FENRIR_PATIENCE          seconds to go on trying when AWS cannot be reached (120)
+  NO_COLOR                 no colours";
