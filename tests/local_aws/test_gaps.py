@@ -240,6 +240,20 @@ class Gaps(unittest.TestCase):
         writer = self.user("writer", {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
         self.aws.client("s3", **writer).put_object(Bucket="tls-only", Key="k", Body=b"x")
 
+    def test_a_session_is_its_role_in_a_condition(self):
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+        read = {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*",
+                "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/assumed"}}}
+        iam = self.aws.client("iam")
+        iam.create_role(RoleName="assumed",
+                        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+        iam.put_role_policy(RoleName="assumed", PolicyName="p",
+                            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [read]}))
+        keys = self.aws.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/assumed",
+                                                  RoleSessionName="session")["Credentials"]
+        self.aws.client("sqs", aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"],
+                        aws_session_token=keys["SessionToken"]).list_queues()
+
     def test_a_fault_strikes_as_often_as_it_was_ordered(self):
         self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])
         sqs = self.aws.client("sqs")
