@@ -6,7 +6,9 @@
 import json
 import time
 import unittest
+from pathlib import Path
 
+import install
 from botocore.exceptions import ClientError
 from local_aws import ACCOUNT, REGION, LocalAws
 
@@ -170,6 +172,26 @@ class Gaps(unittest.TestCase):
         made = self.made(self.cloudformation.create_change_set(
             StackName=self.stack, ChangeSetName="first", ChangeSetType="CREATE", TemplateURL=url))
         self.assertEqual([change["ResourceChange"]["LogicalResourceId"] for change in made["Changes"]], ["A"])
+
+    def test_a_template_and_code_lie_in_the_bucket_of_another_account(self):
+        self.s3.create_bucket(Bucket="shared")
+        allow = {"Effect": "Allow", "Principal": {"AWS": "222222222222"}, "Action": "s3:GetObject",
+                 "Resource": "arn:aws:s3:::shared/*"}
+        self.s3.put_bucket_policy(Bucket="shared", Policy=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+        zipped = install.zipped(Path("/bin/true"))
+        self.s3.put_object(Bucket="shared", Key="code.zip", Body=zipped)
+        function = {"Type": "AWS::Lambda::Function", "Properties": {
+            "Role": "arn:aws:iam::222222222222:role/r", "Runtime": "provided.al2023", "Handler": "bootstrap",
+            "Code": {"S3Bucket": "shared", "S3Key": "code.zip"}}}
+        self.s3.put_object(Bucket="shared", Key="t.json", Body=template({"F": function}))
+        self.cloudformation = self.aws.client("cloudformation", account="222222222222")
+        self.addCleanup(delattr, self, "cloudformation")
+        change_set = self.cloudformation.create_change_set(
+            StackName=self.stack, ChangeSetName="first", ChangeSetType="CREATE",
+            TemplateURL=f"https://shared.s3.{REGION}.amazonaws.com/t.json")
+        self.assertEqual(self.made(change_set)["Status"], "CREATE_COMPLETE")
+        self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
+        self.assertEqual(self.settled()[-1], "CREATE_COMPLETE")
 
     def test_tags_of_more_services_and_only_of_what_has_some(self):
         kinesis, sqs = self.aws.client("kinesis"), self.aws.client("sqs")

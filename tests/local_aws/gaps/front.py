@@ -1,6 +1,7 @@
 """In front of every request: TLS, the log of calls, the faults that a test ordered, and the knobs.
 
-`/_fenrir/knobs` (POST), `/_fenrir/faults` (POST a list, DELETE) and `/_fenrir/calls` (GET, DELETE) are for tests.
+`/_fenrir/knobs` (POST), `/_fenrir/faults` (POST a list, DELETE), `/_fenrir/calls` (GET, DELETE) and
+`/_fenrir/lambda?account=&region=&name=` (GET) are for tests.
 """
 
 import asyncio
@@ -9,9 +10,9 @@ import json
 from urllib.parse import parse_qs
 
 from ministack import app as ministack
-from ministack.core import iam_actions, iam_evaluator, router
-from ministack.core.responses import get_region
-from ministack.services import s3
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
+from ministack.core.responses import get_region, request_scope
+from ministack.services import lambda_svc, s3
 
 from . import knobs, patch
 
@@ -105,15 +106,25 @@ async def control(scope, body: bytes, send):
         elif what == "faults":
             FAULTS[:] = [ordered(fault) for fault in json.loads(body or b"[]")] if method == "POST" else []
             result = FAULTS
+        elif what == "lambda":
+            result = lambda_context(parse_qs(scope["query_string"].decode()))
         elif what == "calls":
             result = list(CALLS)
             if method == "DELETE":
                 CALLS.clear()
         else:
-            return await reply(send, 404, {"error": f"no {what}; there are knobs, faults, calls"})
+            return await reply(send, 404, {"error": f"no {what}; there are knobs, faults, calls, lambda"})
     except (ValueError, TypeError, KeyError, AttributeError) as fault:
         return await reply(send, 400, {"error": str(fault)})
     await reply(send, 200, result)
+
+
+def lambda_context(query: dict) -> dict:
+    """What a function runs with, for a test that runs its code itself: its role's credentials and its environment."""
+    account, region, name = (query[part][0] for part in ("account", "region", "name"))
+    with request_scope(account, region):
+        config = lambda_svc._functions[name]["config"]
+        return {"credentials": lambda_runtime.execution_credentials(config), "environment": config["Environment"]["Variables"]}
 
 
 def ordered(fault: dict) -> dict:

@@ -8,10 +8,9 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 from ministack.core.iam_evaluator import enforce
 from ministack.core.responses import get_region
-from ministack.services import s3
 from ministack.services.cloudformation import changesets, engine, helpers
 
-from . import front, patch
+from . import front, objects, patch
 
 # Why the template of the change set that is being made can't be used, once that is known.
 FAULT: contextvars.ContextVar[str] = contextvars.ContextVar("fault", default="")
@@ -39,7 +38,7 @@ def template_url(original):
             return None, helpers._error("ValidationError", f"{url_key} must reference a valid S3 object to which you have access.")
         may_read = "s3:GetObjectVersion" if version else "s3:GetObject"
         denied = enforce(front.ACCESS_KEY.get(), may_read, "s3", get_region(), resource_arn=f"arn:aws:s3:::{bucket}/{key}")
-        data = None if denied else s3._get_object_data(bucket, key, version)
+        data = None if denied else objects.read(bucket, key, version)
         if data is None:
             return None, helpers._error("ValidationError", "S3 error: Access Denied")
         if len(data) > helpers.TEMPLATE_URL_MAX_BYTES:
