@@ -1,0 +1,314 @@
+//! Fenrir, installed in a local AWS by `tests/local_aws/install.py`, the way `make demo` does.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::types::Stack;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sfn::config::Credentials;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use fenrir_core::owner::Owner;
+use fenrir_core::{house, keys, names};
+use serde_json::{Value, json};
+
+use crate::local_aws::{LocalAws, python, root};
+use crate::{Application, Run};
+
+/// How long an execution may take before the test gives up on it.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// An installed deployer.
+#[derive(Debug)]
+pub struct Deployer {
+    aws: LocalAws,
+    installed: Value,
+}
+
+/// What a step's Lambda runs with.
+pub struct LambdaContext {
+    /// Clients with the credentials of the step's role.
+    pub config: SdkConfig,
+    /// Its environment variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+    pub status: String,
+    /// Error of a failed execution.
+    pub error: String,
+    /// Cause of a failed execution.
+    pub cause: String,
+    /// States entered, in order, repeated polls folded into one.
+    pub path: Vec<String>,
+}
+
+impl Deployer {
+    /// The deployer's own account, which is also a target.
+    pub const ACCOUNT: &'static str = "111111111111";
+    /// Another target account.
+    pub const OTHER_ACCOUNT: &'static str = "222222222222";
+    /// The deployer's region.
+    pub const REGION: &'static str = LocalAws::REGION;
+
+    /// Starts a local AWS and installs Fenrir in it, from the templates and the step Lambdas of this repository.
+    pub fn install() -> Self {
+        let aws = LocalAws::start(&["--stack-seconds", "0", "--change-set-seconds", "0.05"]);
+        let lambdas = lambdas();
+        let output = Command::new(python())
+            .arg(root().join("tests/local_aws/install.py"))
+            .args(["--endpoint", aws.endpoint(), "--lambdas"])
+            .arg(&lambdas)
+            .args(["--target", Self::ACCOUNT, "--target", Self::OTHER_ACCOUNT])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "Fenrir is installed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let installed = serde_json::from_slice(&output.stdout).unwrap();
+        aws.turn(&json!({"stack_seconds": 0.1, "change_set_seconds": 0.2}));
+        Self { aws, installed }
+    }
+
+    /// The local AWS it is installed in.
+    pub fn aws(&self) -> &LocalAws {
+        &self.aws
+    }
+
+    /// The bucket for releases of the home region.
+    pub fn bucket(&self) -> &str {
+        self.installed["bucket"].as_str().unwrap()
+    }
+
+    /// ARN of the state machine.
+    pub fn state_machine(&self) -> &str {
+        self.installed["state_machine"].as_str().unwrap()
+    }
+
+    /// An application of `project` in the deployer's own account.
+    pub fn application(&self, project: &str) -> Application {
+        Application::new(project, Self::ACCOUNT, Self::REGION, self.bucket())
+    }
+
+    /// Clients of the deployer's account.
+    pub async fn config(&self) -> SdkConfig {
+        self.aws.config(Self::ACCOUNT, Self::REGION).await
+    }
+
+    /// What the Lambda of the step `crate_name` runs with.
+    pub async fn lambda(&self, crate_name: &str) -> LambdaContext {
+        let query = format!(
+            "lambda?account={}&region={}&name=fenrir-{crate_name}",
+            Self::ACCOUNT,
+            Self::REGION
+        );
+        let found = self.aws.control("GET", &query, &Value::Null);
+        let key = |name: &str| found["credentials"][name].as_str().unwrap();
+        let credentials = Credentials::new(
+            key("AWS_ACCESS_KEY_ID"),
+            key("AWS_SECRET_ACCESS_KEY"),
+            Some(key("AWS_SESSION_TOKEN").to_owned()),
+            None,
+            "lambda",
+        );
+        LambdaContext {
+            config: self.aws.config_of(credentials, Self::REGION).await,
+            environment: serde_json::from_value(found["environment"].clone()).unwrap(),
+        }
+    }
+
+    /// Uploads the release and starts its execution.
+    pub async fn start(&self, application: &Application, release_id: &str) -> String {
+        let release = application.upload(&self.config().await, release_id).await;
+        self.start_execution(release_id, &release).await
+    }
+
+    /// Starts an execution with any input.
+    pub async fn start_execution(&self, name: &str, input: &Value) -> String {
+        let started = aws_sdk_sfn::Client::new(&self.config().await)
+            .start_execution()
+            .state_machine_arn(self.state_machine())
+            .name(name)
+            .input(input.to_string())
+            .send()
+            .await
+            .unwrap();
+        started.execution_arn
+    }
+
+    /// Waits until the execution has ended.
+    pub async fn end_of(&self, execution_arn: &str) -> Ended {
+        let machines = aws_sdk_sfn::Client::new(&self.config().await);
+        let began = Instant::now();
+        loop {
+            let found = machines
+                .describe_execution()
+                .execution_arn(execution_arn)
+                .send()
+                .await
+                .unwrap();
+            if *found.status() != ExecutionStatus::Running {
+                return Ended {
+                    status: found.status().as_str().to_owned(),
+                    error: found.error().unwrap_or_default().to_owned(),
+                    cause: found.cause().unwrap_or_default().to_owned(),
+                    path: fold(&self.states_entered(execution_arn).await),
+                };
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{execution_arn} still runs: {:?}",
+                fold(&self.states_entered(execution_arn).await)
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Uploads, starts, and waits for the end.
+    pub async fn deploy(&self, application: &Application, release_id: &str) -> Ended {
+        let execution = self.start(application, release_id).await;
+        self.end_of(&execution).await
+    }
+
+    /// The states the execution entered, from its history.
+    pub async fn states_entered(&self, execution_arn: &str) -> Vec<String> {
+        let mut pages = aws_sdk_sfn::Client::new(&self.config().await)
+            .get_execution_history()
+            .execution_arn(execution_arn)
+            .into_paginator()
+            .items()
+            .send();
+        let mut states = Vec::new();
+        while let Some(event) = pages.next().await {
+            states.extend(entered(&event.unwrap()));
+        }
+        states
+    }
+
+    /// The stack of this owner, if there is one (in review, too).
+    pub async fn stack(&self, owner: &Owner) -> Option<Stack> {
+        let config = self.aws.config(&owner.account, &owner.region).await;
+        let found = aws_sdk_cloudformation::Client::new(&config)
+            .describe_stacks()
+            .stack_name(names::stack(owner))
+            .send()
+            .await
+            .ok()?;
+        found.stacks().first().cloned()
+    }
+
+    /// Names of the change sets that the owner's stack still has and that were not executed.
+    pub async fn change_sets(&self, owner: &Owner) -> Vec<String> {
+        let config = self.aws.config(&owner.account, &owner.region).await;
+        let found = aws_sdk_cloudformation::Client::new(&config)
+            .list_change_sets()
+            .stack_name(names::stack(owner))
+            .send()
+            .await;
+        let Ok(found) = found else { return Vec::new() };
+        found
+            .summaries()
+            .iter()
+            .filter(|summary| {
+                let status = summary.execution_status().map(|status| status.as_str().to_owned());
+                status.is_none_or(|status| !status.starts_with("EXECUTE"))
+            })
+            .map(|summary| summary.change_set_name().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// The lock item of this owner.
+    pub async fn lock(&self, owner: &Owner) -> Option<BTreeMap<String, String>> {
+        let key = AttributeValue::S(keys::owner(owner));
+        self.item(house::LOCKS_TABLE, &[("key", key)]).await
+    }
+
+    /// The record of a release.
+    pub async fn record(&self, owner: &Owner, release_id: &str) -> Option<BTreeMap<String, String>> {
+        let (owner, release_id) = (
+            AttributeValue::S(keys::owner(owner)),
+            AttributeValue::S(release_id.to_owned()),
+        );
+        self.item(house::RELEASES_TABLE, &[("owner", owner), ("release_id", release_id)])
+            .await
+    }
+
+    /// Whether a table of this name is in the owner's account.
+    pub async fn has_table(&self, owner: &Owner, name: &str) -> bool {
+        let config = self.aws.config(&owner.account, &owner.region).await;
+        aws_sdk_dynamodb::Client::new(&config)
+            .describe_table()
+            .table_name(name)
+            .send()
+            .await
+            .is_ok()
+    }
+
+    async fn item(&self, table: &str, key: &[(&str, AttributeValue)]) -> Option<BTreeMap<String, String>> {
+        let found = aws_sdk_dynamodb::Client::new(&self.config().await)
+            .get_item()
+            .table_name(table)
+            .set_key(Some(
+                key.iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect(),
+            ))
+            .send()
+            .await
+            .unwrap();
+        let item = found.item?;
+        Some(item.into_iter().map(|(name, value)| (name, plain(&value))).collect())
+    }
+}
+
+impl Run {
+    /// The states entered, repeated polls folded into one.
+    pub fn folded_path(&self) -> Vec<String> {
+        fold(&self.path)
+    }
+}
+
+/// Where cargo-lambda puts the step Lambdas: `$FENRIR_LAMBDAS`, or `lambda` in cargo's target directory.
+fn lambdas() -> PathBuf {
+    if let Some(folder) = std::env::var_os("FENRIR_LAMBDAS") {
+        return PathBuf::from(folder);
+    }
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("lambda")
+}
+
+fn entered(event: &HistoryEvent) -> Option<String> {
+    let details = event.state_entered_event_details()?;
+    Some(details.name().to_owned())
+}
+
+/// A string as it is, everything else as a short text.
+fn plain(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        AttributeValue::Bool(flag) => flag.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// How often a deploy polls depends on the machine it runs on; which states it passes does not.
+fn fold(states: &[String]) -> Vec<String> {
+    let mut folded: Vec<String> = Vec::new();
+    for state in states {
+        folded.push(state.clone());
+        // Three states make one poll: a poll that repeats the one before is left out.
+        let length = folded.len();
+        if length >= 6 && folded[length - 3..] == folded[length - 6..length - 3] {
+            folded.truncate(length - 3);
+        }
+    }
+    folded
+}
