@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::{Duration, OffsetDateTime};
 
-use crate::house;
+use crate::error::ErrorName;
 use crate::owner::Owner;
+use crate::{house, timestamp};
 
 /// What the state machine hands to Validate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +67,29 @@ pub struct Deployment {
     /// The end, once `ReleaseLock` decided it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
+}
+
+impl Deployment {
+    /// Notes what went wrong. The first thing stays: what follows from it explains nothing.
+    pub fn fail(&mut self, error: ErrorName, cause: &str) {
+        self.failure.get_or_insert_with(|| Failure::new(error, cause));
+    }
+
+    /// How long the deploy is past its deadline; negative before. A deadline that cannot be read passed long ago.
+    #[must_use]
+    pub fn overdue(&self, now: OffsetDateTime) -> Duration {
+        timestamp::parse(&self.release.deadline).map_or(Duration::MAX, |deadline| now - deadline)
+    }
+
+    /// The time that the release gives itself, from the execution's start to the deadline.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        let start = timestamp::parse(&self.execution.started_at);
+        let deadline = timestamp::parse(&self.release.deadline);
+        start
+            .zip(deadline)
+            .map_or(Duration::ZERO, |(start, deadline)| deadline - start)
+    }
 }
 
 /// The part of a release that every step needs.
@@ -306,7 +331,7 @@ impl Failure {
 
     /// A failure whose cause is cut to the limit.
     #[must_use]
-    pub fn new(error: crate::error::ErrorName, cause: &str) -> Self {
+    pub fn new(error: ErrorName, cause: &str) -> Self {
         Self {
             error: error.to_string(),
             cause: cut(cause, Self::CAUSE_LIMIT),

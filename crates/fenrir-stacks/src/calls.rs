@@ -12,13 +12,17 @@ use fenrir_core::error::Fault;
 use fenrir_core::house;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
+use fenrir_core::timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::changes::{self, Answer, Change, Execution};
-use crate::events::Event;
+use crate::events::{self, Event};
 use crate::marks::Marks;
 use crate::status::Status;
 use crate::template_url::template_url;
+
+/// By how much the clocks of Step Functions and of CloudFormation may differ, generously.
+const CLOCKS: time::Duration = time::Duration::minutes(10);
 
 /// CloudFormation of one account and region.
 #[derive(Debug, Clone)]
@@ -364,6 +368,35 @@ impl Stacks {
             }
         }
         Ok(events)
+    }
+
+    /// The events of the operation that executing this execution's change set began, oldest first; empty when it did
+    /// not begin. `started` is when the execution started: nothing before it can be its.
+    ///
+    /// # Errors
+    /// Any fault of `DescribeStackEvents`.
+    pub async fn own_operation(&self, stack: &str, marks: &Marks, started: &str) -> Result<Vec<Event>, Fault> {
+        let token = marks.execute();
+        // Two services' clocks are compared.
+        let earliest = timestamp::parse(started).map(|started| started - CLOCKS);
+        let is_before = |event: &Event| {
+            let at = timestamp::parse(&event.at);
+            at.zip(earliest).is_some_and(|(at, earliest)| at < earliest)
+        };
+        let read = self
+            .events(stack, |event| events::begins(event, stack, &token) || is_before(event))
+            .await?;
+        Ok(events::operation(&read, stack, &token))
+    }
+
+    /// Whether the operation that is, or was last, at work on the stack is this execution's.
+    ///
+    /// # Errors
+    /// Any fault of `DescribeStackEvents`.
+    pub async fn is_last_own(&self, stack: &str, marks: &Marks) -> Result<bool, Fault> {
+        let is_start = |event: &Event| event.of_stack(stack).is_some_and(Status::is_start);
+        let read = self.events(stack, is_start).await?;
+        Ok(events::is_last_by(&read, stack, &[marks.execute(), marks.delete()]))
     }
 
     /// Cancels a running update. An update that is not, or no longer, running is no fault.

@@ -1,5 +1,7 @@
 //! A stack's history: which events are of one operation, how it ended, and what went wrong first.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudformation::primitives::DateTimeFormat;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
 use fenrir_core::problem::printable;
@@ -147,6 +149,29 @@ pub fn rollback_cause<'a>(operation: &'a [Event], stack_arn: &str) -> Option<&'a
     root_cause(operation.get(start + 1..)?, stack_arn)
 }
 
+/// The resources that were not done when the last of these events came, as `` `Id` (Type) ``.
+#[must_use]
+pub fn unfinished(operation: &[Event], stack_arn: &str) -> Vec<String> {
+    let mut newest: BTreeMap<&str, &Event> = BTreeMap::new();
+    for event in operation.iter().filter(|event| event.of_stack(stack_arn).is_none()) {
+        newest.insert(&event.logical_id, event);
+    }
+    newest
+        .values()
+        .filter(|event| event.status.ends_with("_IN_PROGRESS"))
+        .map(|event| format!("`{}` ({})", event.logical_id, event.resource_type))
+        .collect()
+}
+
+/// Whether the operation that is, or was last, at work on the stack was asked for with one of `tokens`.
+#[must_use]
+pub fn is_last_by(newest_first: &[Event], stack_arn: &str, tokens: &[String]) -> bool {
+    let start = newest_first
+        .iter()
+        .find(|event| event.of_stack(stack_arn).is_some_and(Status::is_start));
+    start.is_some_and(|event| tokens.contains(&event.token))
+}
+
 /// What a deletion left behind because its deletion policy says so.
 #[must_use]
 pub fn skipped(operation: &[Event]) -> Vec<&Event> {
@@ -250,6 +275,31 @@ mod tests {
         let mine = operation(&events, ARN, "t");
         assert_eq!(root_cause(&mine, ARN).map(|e| e.logical_id.as_str()), Some("B"));
         assert_eq!(rollback_cause(&mine, ARN).map(|e| e.logical_id.as_str()), Some("D"));
+    }
+
+    #[test]
+    fn what_was_not_done_is_what_began_and_did_not_end() {
+        let events = history(&[
+            ("CREATE_IN_PROGRESS", "t", "", ""),
+            ("CREATE_IN_PROGRESS", "t", "A", ""),
+            ("CREATE_IN_PROGRESS", "t", "B", ""),
+            ("CREATE_COMPLETE", "t", "A", ""),
+        ]);
+        assert_eq!(
+            unfinished(&operation(&events, ARN, "t"), ARN),
+            ["`B` (AWS::SQS::Queue)"]
+        );
+    }
+
+    #[test]
+    fn whose_operation_was_last_is_told_by_its_start() {
+        let events = history(&[
+            ("UPDATE_IN_PROGRESS", "mine", "", ""),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", "cancel", "", ""),
+        ]);
+        assert!(is_last_by(&events, ARN, &["mine".to_owned()]));
+        assert!(!is_last_by(&events, ARN, &["cancel".to_owned()]));
+        assert!(!is_last_by(&[], ARN, &["mine".to_owned()]));
     }
 
     #[test]
