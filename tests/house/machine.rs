@@ -1,0 +1,389 @@
+//! `state_machine.asl.json`: that it is whole, and that it keeps the laws that its shape can keep.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fenrir_core::error::ErrorName;
+use serde_json::{Value, json};
+
+use crate::files::{machine, members, path, template, texts};
+
+/// Task, and the crate that is its function.
+const STEPS: [(&str, &str); 8] = [
+    ("Validate", "validate"),
+    ("Lock", "lock"),
+    ("CreateChangeSet", "create-changeset"),
+    ("WaitChangeSet", "wait-changeset"),
+    ("Execute", "execute"),
+    ("WaitExecute", "wait-execute"),
+    ("CleanUp", "cleanup"),
+    ("ReleaseLock", "release-lock"),
+];
+
+/// Errors that Step Functions and Lambda report for a task that is a function. Sources: Step Functions Developer Guide,
+/// "Handling errors" and "Handle transient Lambda service exceptions"; Lambda's own errors of a runtime that crashed or
+/// ran out of time.
+const AWS_ERRORS: [&str; 11] = [
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Runtime.Unknown",
+    "Sandbox.Timedout",
+    "States.ALL",
+    "States.Timeout",
+];
+
+/// The longest deploy, in seconds: the largest `timeout` of a release.
+const LONGEST: u64 = 43_200;
+
+fn states(machine: &Value) -> BTreeMap<&str, &Value> {
+    members(&machine["States"]).collect()
+}
+
+fn of_type<'a>(machine: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
+    let is_kind = |(_, state): &(&str, &Value)| state["Type"] == kind;
+    members(&machine["States"]).filter(is_kind).collect()
+}
+
+/// Where a state may lead.
+fn next(state: &Value) -> Vec<&str> {
+    let mut found: Vec<&str> = ["Next", "Default"]
+        .iter()
+        .filter_map(|key| state[key].as_str())
+        .collect();
+    for list in ["Choices", "Catch"] {
+        let items = state[list].as_array().into_iter().flatten();
+        found.extend(items.filter_map(|item| item["Next"].as_str()));
+    }
+    found
+}
+
+/// All states that can be reached from `from` without passing through any of `without`.
+fn reachable<'a>(machine: &'a Value, from: &[&'a str], without: &[&str]) -> BTreeSet<&'a str> {
+    let states = states(machine);
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&str> = from.to_vec();
+    while let Some(name) = open.pop() {
+        if !without.contains(&name) && found.insert(name) {
+            open.extend(next(states[name]));
+        }
+    }
+    found
+}
+
+/// Where an error of a task leads when no retry helps: the first catcher that matches.
+fn caught<'a>(task: &'a Value, error: &str) -> &'a Value {
+    task["Catch"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|catcher| {
+            texts(&catcher["ErrorEquals"])
+                .iter()
+                .any(|name| *name == error || *name == "States.ALL")
+        })
+        .unwrap()
+}
+
+#[test]
+fn every_task_is_a_function_of_the_template_and_a_crate() {
+    let (machine, template) = (machine(), template("template.yml"));
+    let resources = &template["Resources"];
+    let given = &resources["StateMachine"]["Properties"]["DefinitionSubstitutions"];
+    let tasks = of_type(&machine, "Task");
+    let names: BTreeSet<&str> = tasks.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, STEPS.iter().map(|(name, _)| *name).collect());
+    assert_eq!(members(given).count(), STEPS.len(), "a substitution that no state uses");
+    for (name, crate_name) in STEPS {
+        let resource = machine["States"][name]["Resource"].as_str().unwrap();
+        assert_eq!(resource, format!("${{{name}FunctionArn}}"));
+        let function = format!("{name}Function");
+        assert_eq!(
+            given[format!("{function}Arn")],
+            json!({"Fn::GetAtt": [function, "Arn"]})
+        );
+        let properties = &resources[&function]["Properties"];
+        assert_eq!(properties["FunctionName"], format!("fenrir-{crate_name}"));
+        assert_eq!(properties["CodeUri"], format!("target/lambda/{crate_name}/"));
+        assert!(
+            path(&format!("crates/{crate_name}/src/main.rs")).is_file(),
+            "no crate {crate_name}"
+        );
+    }
+}
+
+#[test]
+fn every_task_has_a_timeout_beyond_its_functions() {
+    // Below it, the function could still be at work while the machine tries again or goes on.
+    let (machine, template) = (machine(), template("template.yml"));
+    for (name, task) in of_type(&machine, "Task") {
+        let function = &template["Resources"][format!("{name}Function")]["Properties"];
+        let seconds = task["TimeoutSeconds"].as_u64().unwrap();
+        assert!(seconds > function["Timeout"].as_u64().unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn every_task_retries_what_passes_by_itself_with_back_off_and_jitter() {
+    let machine = machine();
+    for (name, task) in of_type(&machine, "Task") {
+        let retriers = task["Retry"].as_array().unwrap();
+        let retried: BTreeSet<&str> = retriers
+            .iter()
+            .flat_map(|retrier| texts(&retrier["ErrorEquals"]))
+            .collect();
+        for error in AWS_ERRORS
+            .iter()
+            .chain(&["TransientError"])
+            .filter(|error| **error != "States.ALL")
+        {
+            assert!(retried.contains(error), "{name} does not retry {error}");
+        }
+        for retrier in retriers {
+            assert!(retrier["IntervalSeconds"].as_u64().unwrap() >= 1, "{name}");
+            assert!(retrier["BackoffRate"].as_f64().unwrap() > 1.0, "{name}");
+            assert!(retrier["MaxAttempts"].as_u64().unwrap() >= 3, "{name}");
+            assert!(
+                retrier["MaxDelaySeconds"].as_u64() > retrier["IntervalSeconds"].as_u64(),
+                "{name}"
+            );
+            assert_eq!(retrier["JitterStrategy"], "FULL", "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_task_catches_everything_last() {
+    let machine = machine();
+    for (name, task) in of_type(&machine, "Task") {
+        let catchers = task["Catch"].as_array().unwrap();
+        let last = catchers.last().unwrap();
+        assert_eq!(texts(&last["ErrorEquals"]), ["States.ALL"], "{name}");
+        for catcher in catchers {
+            // A refusal replaces the state: a client's input need not be an object, and with the error beside it could
+            // grow beyond what a state may hold, which nothing catches.
+            let wanted = if catcher["Next"] == "WasReasonGiven?" {
+                "$"
+            } else {
+                "$.error"
+            };
+            assert_eq!(catcher["ResultPath"], wanted, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_error_that_is_named_exists() {
+    let machine = machine();
+    let ours = ErrorName::ALL.map(ErrorName::as_str);
+    for (name, task) in of_type(&machine, "Task") {
+        for list in ["Retry", "Catch"] {
+            for error in task[list]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|item| texts(&item["ErrorEquals"]))
+            {
+                assert!(ours.contains(&error) || AWS_ERRORS.contains(&error), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_error_of_every_step_goes_where_the_design_says() {
+    let machine = machine();
+    for error in ErrorName::ALL
+        .map(ErrorName::as_str)
+        .into_iter()
+        .chain(["States.Timeout", "Lambda.Unknown"])
+    {
+        for (step, _) in STEPS {
+            let wanted = match (step, error) {
+                ("Validate", _) | ("Lock", "LockExistsError") => "WasReasonGiven?",
+                ("Lock" | "CleanUp", _) => "ReleaseLock",
+                // Not a verdict: the truth is read from the stack. Without the lock nothing was touched.
+                ("Execute", "LockLostError") => "CleanUp",
+                ("Execute", _) => "WaitForExecute",
+                ("ReleaseLock", _) => "ReleaseLockFailed",
+                _ => "CleanUp",
+            };
+            assert_eq!(
+                caught(&machine["States"][step], error)["Next"],
+                wanted,
+                "{step}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_state_is_reached_and_leads_somewhere() {
+    let machine = machine();
+    let all: BTreeSet<&str> = states(&machine).into_keys().collect();
+    assert_eq!(reachable(&machine, &[machine["StartAt"].as_str().unwrap()], &[]), all);
+    for (name, state) in members(&machine["States"]) {
+        let ends = state["Type"] == "Succeed" || state["Type"] == "Fail";
+        assert_eq!(next(state).is_empty(), ends, "{name}");
+    }
+    assert_eq!(of_type(&machine, "Succeed").len(), 1);
+    assert_eq!(of_type(&machine, "Fail").len(), 2);
+}
+
+#[test]
+fn every_choice_tests_presence_first_and_has_a_default() {
+    let machine = machine();
+    for (name, choice) in of_type(&machine, "Choice") {
+        assert!(choice["Default"].is_string(), "{name}");
+        for rule in choice["Choices"].as_array().unwrap() {
+            let mut present = BTreeSet::new();
+            for test in rule["And"].as_array().unwrap() {
+                let variable = test["Variable"].as_str().unwrap();
+                if test["IsPresent"] == true {
+                    present.insert(variable);
+                } else {
+                    assert!(
+                        present.contains(variable),
+                        "{name} reads {variable} before it knows that it is there"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_choice_of_the_path_that_knows_nothing_cleans_up() {
+    let machine = machine();
+    for name in ["ChangeSetReady?", "Executed?"] {
+        assert_eq!(machine["States"][name]["Default"], "CleanUp", "{name}");
+    }
+    assert_eq!(
+        reachable(&machine, &["EndUnreadable"], &[]),
+        BTreeSet::from(["EndUnreadable", "FailureDirty"])
+    );
+}
+
+#[test]
+fn a_lock_that_may_be_held_is_always_released_or_told_of() {
+    // Without ReleaseLock, Lock leads to an end only where it said that it holds nothing.
+    let machine = machine();
+    let lock = &machine["States"]["Lock"];
+    let mut ways: Vec<&str> = next(lock);
+    ways.retain(|way| *way != caught(lock, "LockExistsError")["Next"]);
+    for name in reachable(&machine, &ways, &["ReleaseLock"]) {
+        assert!(
+            !next(&machine["States"][name]).is_empty(),
+            "{name} ends without ReleaseLock"
+        );
+    }
+}
+
+#[test]
+fn success_is_said_only_of_what_release_lock_decided() {
+    let machine = machine();
+    assert!(!reachable(&machine, &["Validate"], &["ReleaseLock"]).contains("Success"));
+    let ways: Vec<&str> = states(&machine)
+        .into_iter()
+        .filter(|(_, state)| next(state).contains(&"Success"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(ways, ["Success?"]);
+}
+
+#[test]
+fn a_failure_after_the_lock_cleans_up_before_the_lock_is_released() {
+    let machine = machine();
+    for (name, state) in members(&machine["States"]) {
+        if next(state).contains(&"ReleaseLock") {
+            assert!(
+                ["Lock", "Executed?", "CleanUp"].contains(&name),
+                "{name} releases without cleaning up"
+            );
+        }
+    }
+    let released: Vec<&Value> = machine["States"]["Executed?"]["Choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|rule| rule["Next"] == "ReleaseLock")
+        .collect();
+    assert_eq!(released.len(), 1);
+    assert_eq!(released[0]["And"][1]["StringEquals"], "SUCCEEDED");
+}
+
+#[test]
+fn a_failure_says_its_error_and_its_cause() {
+    let machine = machine();
+    for (name, state) in of_type(&machine, "Fail") {
+        assert_eq!(state["ErrorPath"], "$.end.error", "{name}");
+        assert_eq!(state["CausePath"], "$.end.cause", "{name}");
+        let rule = format!("{name}.");
+        for (before, way) in states(&machine)
+            .into_iter()
+            .filter(|(_, way)| next(way).contains(&name))
+        {
+            if way["Type"] == "Pass" {
+                let end = &way["Parameters"];
+                let error = end["error"].as_str().or(end["error.$"].as_str()).unwrap();
+                assert_eq!(way["ResultPath"], "$.end", "{before}");
+                assert!(error.contains(&rule), "{before}: {error}");
+                assert!(end["cause.$"].as_str().unwrap().contains("(release {})"), "{before}");
+            } else {
+                let text = serde_json::to_string(way).unwrap();
+                assert!(
+                    text.contains(&format!(r#""StringMatches":"{rule}*""#)),
+                    "{before} does not look at the error"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_alert_rule_matches_dirty_ends() {
+    let template = template("template.yml");
+    let pattern = &template["Resources"]["DirtyRule"]["Properties"]["EventPattern"]["detail"];
+    assert_eq!(pattern["status"], json!(["FAILED"]));
+    assert!(
+        pattern["error"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"prefix": "FailureDirty."}))
+    );
+}
+
+#[test]
+fn the_machine_outlasts_the_longest_deploy_and_its_clean_up() {
+    let machine = machine();
+    let worst: u64 = ["WaitExecute", "CleanUp", "ReleaseLock"]
+        .iter()
+        .map(|name| worst_case(&machine["States"][name]))
+        .sum();
+    assert!(machine["TimeoutSeconds"].as_u64().unwrap() > LONGEST + worst, "{worst}");
+}
+
+/// Seconds of a task that runs into its longest pauses, with attempts that answer within a minute.
+fn worst_case(task: &Value) -> u64 {
+    let retriers = task["Retry"].as_array().unwrap();
+    let pauses = |retrier: &Value| {
+        let attempts = retrier["MaxAttempts"].as_u64().unwrap();
+        attempts * (retrier["MaxDelaySeconds"].as_u64().unwrap() + 60)
+    };
+    task["TimeoutSeconds"].as_u64().unwrap() + retriers.iter().map(pauses).sum::<u64>()
+}
+
+#[test]
+fn every_state_tells_the_operator_what_it_is() {
+    let machine = machine();
+    for (name, state) in members(&machine["States"]) {
+        let comment = state["Comment"].as_str().unwrap_or_default();
+        assert!(
+            comment.ends_with('.') && (20..=300).contains(&comment.len()),
+            "{name}: {comment}"
+        );
+    }
+}
