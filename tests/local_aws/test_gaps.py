@@ -254,6 +254,24 @@ class Gaps(unittest.TestCase):
         reader = self.user("reader", {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
         self.refused("AccessDenied", self.aws.client("s3", **reader).get_object, Bucket="private", Key="missing")
 
+    def test_a_service_role_must_be_passed_by_someone_who_may(self):
+        role = f"arn:aws:iam::{ACCOUNT}:role/r"
+        cloudformation = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+        passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role,
+                   "Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}}
+        may_not = self.aws.client("cloudformation", **self.user("no-passer", cloudformation))
+        may = self.aws.client("cloudformation", **self.user("passer", cloudformation, passing))
+        arguments = {"StackName": self.stack, "ChangeSetName": "c", "ChangeSetType": "CREATE", "RoleARN": role,
+                     "TemplateBody": template({"A": QUEUE})}
+        self.refused("AccessDenied", may_not.create_change_set, **arguments)
+        may.create_change_set(**arguments)
+
+    def test_a_machine_invokes_with_its_role(self):
+        states = {"T": {"Type": "Task", "Resource": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:missing", "End": True}}
+        machine = self.machine("powerless", StartAt="T", States=states)
+        execution = self.aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+        self.assertIn("not authorized", self.ended(execution)["cause"])
+
     def test_a_bucket_that_demands_tls_is_reached(self):
         self.s3.create_bucket(Bucket="tls-only")
         deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::tls-only/*"],

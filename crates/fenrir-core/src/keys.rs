@@ -18,6 +18,18 @@ pub fn owner(owner: &Owner) -> String {
     )
 }
 
+/// The items of the lock table that, when they are there, keep the owner from deploying: a freeze of the account, of the
+/// project, of the config. No owner's lock has such a key, as no account is called `freeze`.
+#[must_use]
+pub fn freezes(o: &Owner) -> [String; 3] {
+    let project = o.project.replace('/', "!");
+    [
+        format!("freeze/{}", o.account),
+        format!("freeze/{}/{project}", o.account),
+        format!("freeze/{}/{project}/{}", o.account, o.config),
+    ]
+}
+
 /// `<owner>/<release id>/`: everything that the client uploads for one release.
 #[must_use]
 pub fn release_prefix(o: &Owner, release_id: &str) -> String {

@@ -1,1 +1,168 @@
-//! Placeholder.
+//! The state Lock: one deploy at a time per account, region, project and config; the release is recorded as started.
+//!
+//! A lock cannot strand: when the execution that holds it has ended without a dirty end, and the stack is not in
+//! progress, the next deploy takes it over. It cannot be stolen either: of several that try, one gets it, and a lock
+//! that is dirty or whose stack is in progress stays.
+
+use fenrir_core::deployment::{Deployment, Head, Manifest};
+use fenrir_core::error::{ErrorName, StepError};
+use fenrir_lambda::{Environment, Step};
+use fenrir_stacks::Stacks;
+use fenrir_store::locks::Error;
+use fenrir_store::{Holder, Locks, Objects, Record, Records, Status};
+
+/// Calls with the step's own role.
+pub const OWN_ACTIONS: &[&str] = &[
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:PutItem",
+    "s3:GetObjectVersion",
+    "states:DescribeExecution",
+    "sts:AssumeRole",
+    "sts:TagSession",
+];
+/// Calls with `fenrir-deployer` of the target account.
+pub const DEPLOYER_ACTIONS: &[&str] = &["cloudformation:DescribeStacks"];
+/// The step.
+pub const STEP: Step = Step {
+    name: "lock",
+    own_actions: OWN_ACTIONS,
+    deployer_actions: DEPLOYER_ACTIONS,
+};
+
+/// Takes the lock and records the release as started.
+///
+/// # Errors
+/// `LockExistsError` when another deploy holds the lock or somebody froze the project; `LockError`, `TransientError`,
+/// `InternalError`.
+pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment, StepError> {
+    let head = &deployment.release;
+    let manifest: Manifest = Objects::new(&env.own_in(&head.owner.aws_region))
+        .get_own_json(head, &deployment.manifest)
+        .await
+        .map_err(|error| error.into_step(ErrorName::LockError, "reading the manifest"))?;
+    let holder = Holder {
+        execution: deployment.execution.arn.clone(),
+        release_id: head.release_id.clone(),
+        who: manifest.metadata.get("author").cloned(),
+        // The execution's own start: taking the lock again writes the same item.
+        since: deployment.execution.started_at.clone(),
+        dirty: false,
+        reason: None,
+    };
+    take(env, &deployment, &holder).await?;
+    Records::new(env.own(), &env.settings().releases_table)
+        .write(&head.owner(), &started(&deployment, manifest))
+        .await
+        .map_err(|error| error.into_step(ErrorName::LockError, "recording the release as started"))?;
+    Ok(deployment)
+}
+
+fn started(deployment: &Deployment, manifest: Manifest) -> Record {
+    Record {
+        release_id: deployment.release.release_id.clone(),
+        status: Status::Started,
+        execution: deployment.execution.arn.clone(),
+        operation: deployment.release.operation,
+        started_at: deployment.execution.started_at.clone(),
+        ended_at: None,
+        metadata: manifest.metadata,
+        stack: deployment.stack.name.clone(),
+        stack_arn: None,
+        no_changes: false,
+        error: None,
+        cause: None,
+        stored: [
+            ("template".to_owned(), deployment.template.clone()),
+            ("manifest".to_owned(), deployment.manifest.clone()),
+        ]
+        .into(),
+    }
+}
+
+/// Takes the lock, if need be from an execution that left it behind.
+async fn take(env: &Environment, deployment: &Deployment, holder: &Holder) -> Result<(), StepError> {
+    let head = &deployment.release;
+    let locks = Locks::new(env.own(), &env.settings().locks_table);
+    let error = match locks.acquire(&head.owner(), holder).await {
+        Ok(()) => return Ok(()),
+        Err(Error::Held(other)) if other.execution != holder.execution && !other.dirty => {
+            match why_it_stays(env, deployment, &other).await? {
+                None => {
+                    tracing::warn!(
+                        left_behind_by = other.execution,
+                        "taking over the lock of an execution that ended"
+                    );
+                    match locks.take_over(&head.owner(), &other.execution, holder).await {
+                        Ok(()) => return Ok(()),
+                        Err(error) => refusal(head, error, None),
+                    }
+                }
+                Some(why) => refusal(head, Error::Held(other), Some(&why)),
+            }
+        }
+        Err(error) => refusal(head, error, None),
+    };
+    Err(error)
+}
+
+fn refusal(head: &Head, error: Error, more: Option<&str>) -> StepError {
+    let help = match &error {
+        Error::Held(holder) if holder.dirty => "an operator looks at it and removes the lock",
+        Error::Held(_) => "deploy again when it has ended",
+        Error::Frozen(_) => "ask whoever froze it",
+        _ => return error.into_step("taking the lock"),
+    };
+    let mut refused = error.into_step("taking the lock");
+    let more = more.map(|more| format!("; {more}")).unwrap_or_default();
+    let owner = &head.owner;
+    refused.message = head.sign(&format!(
+        "`{}` `{}` cannot be deployed now: {}{more}; {help}",
+        owner.project_name, owner.config_name, refused.message
+    ));
+    refused
+}
+
+/// Why the lock of `other` cannot be taken over; `None` when it can.
+async fn why_it_stays(env: &Environment, deployment: &Deployment, other: &Holder) -> Result<Option<String>, StepError> {
+    if !has_ended(env, &other.execution).await? {
+        return Ok(Some("its execution is under way".to_owned()));
+    }
+    let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
+    let stack = stacks.describe(&deployment.stack.name).await.map_err(|fault| {
+        fault.into_step(
+            ErrorName::LockError,
+            "looking at the stack of a lock that was left behind",
+        )
+    })?;
+    Ok(stack.filter(|stack| stack.status.in_progress()).map(|_| {
+        format!(
+            "its execution has ended, but its stack `{}` is still in progress",
+            deployment.stack.name
+        )
+    }))
+}
+
+/// Whether an execution of this state machine has ended. What is no such execution has not: only who knows what it is
+/// may say so.
+async fn has_ended(env: &Environment, execution: &str) -> Result<bool, StepError> {
+    let machine = env.required("FENRIR_STATE_MACHINE", env.settings().state_machine.as_ref())?;
+    let ours = format!("{}:", machine.replacen(":stateMachine:", ":execution:", 1));
+    if !execution.starts_with(&ours) {
+        return Ok(false);
+    }
+    let answer = aws_sdk_sfn::Client::new(env.own())
+        .describe_execution()
+        .execution_arn(execution)
+        .send()
+        .await;
+    match answer.map_err(|error| fenrir_aws::fault("states:DescribeExecution", &error)) {
+        Ok(found) => Ok(matches!(
+            found.status().as_str(),
+            "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED"
+        )),
+        // Step Functions forgets an execution 90 days after its end (Step Functions quotas, "Execution history
+        // retention time").
+        Err(fault) if fault.is("ExecutionDoesNotExist") => Ok(true),
+        Err(fault) => Err(fault.into_step(ErrorName::LockError, "looking at the execution that holds the lock")),
+    }
+}

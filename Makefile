@@ -1,0 +1,75 @@
+# make demo            Fenrir on a local AWS, from nothing to a deployed application (KEEP=1 leaves it running)
+# make test            every test
+# make lint            format, clippy, templates, licences
+# make invoke STEP=..  one step on its own, against the local AWS
+# make bench           the figures of docs/benchmarks.md
+# make stop            ends what `make demo KEEP=1` left running
+# make clean           removes what this file made in the repository (not cargo's cache)
+#
+# Needs Rust, Python 3.11 or newer, make, git and a C compiler; nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+# Another virtual environment of the same requirements may be used instead of one of our own.
+export FENRIR_VENV ?= $(CURDIR)/.venv
+export FENRIR_LAMBDAS ?= $(CARGO_TARGET_DIR)/lambda
+VENV_PYTHON := $(FENRIR_VENV)/bin/python
+# A stamp named by the requirements' hash: whoever changes them gets them installed.
+STAMP := $(CURDIR)/.venv/.installed-$(shell $(PYTHON) -c 'import hashlib; print(hashlib.sha256(open("requirements.txt", "rb").read()).hexdigest()[:16])')
+# What cargo-lambda would add to the release profile stands in Cargo.toml already, and its CPU flag would compile the
+# SDKs a second time for the command.
+BUILD := cargo lambda build --release --disable-optimizations --compiler cargo --locked --workspace --exclude fenrir-testkit --exclude fenrir-tests
+
+.PHONY: help demo test unit-tests e2e-tests python-tests checks lint lambdas venv invoke bench stop clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+ifeq ($(FENRIR_VENV),$(CURDIR)/.venv)
+venv: $(STAMP)
+else
+venv: ;
+endif
+
+$(STAMP): requirements.txt
+	echo "installing the local AWS and cargo-lambda into .venv"
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	touch $@
+
+# The eight steps and the command, in one go: they share every SDK crate.
+lambdas: venv
+	@PATH="$(FENRIR_VENV)/bin:$$PATH" $(BUILD)
+
+demo: venv
+	@$(VENV_PYTHON) tests/demo.py $(if $(KEEP),--keep)
+
+stop:
+	@$(PYTHON) tests/demo.py --stop
+
+test: lambdas
+	@$(VENV_PYTHON) tests/run.py
+
+lint: venv
+	@cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(VENV_PYTHON) tests/templates.py
+	$(VENV_PYTHON) tests/licences.py
+
+invoke: lambdas
+	@$(VENV_PYTHON) tests/invoke.py "$(STEP)"
+
+bench: lambdas
+	@cargo bench --locked -p fenrir-core
+	$(VENV_PYTHON) tests/bench.py
+
+clean:
+	@rm -rf .venv .local

@@ -1,0 +1,324 @@
+//! The locks: one deploy at a time per account, region, project and config.
+//!
+//! An item says which execution holds the lock. It has no time to live: a lock ends when its execution releases it, or
+//! when a later deploy proves that nothing is under way any more and takes it over. Every write is conditional on the
+//! execution, so that nobody releases, marks or overwrites what is not his.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use aws_types::SdkConfig;
+use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
+use fenrir_core::keys;
+use fenrir_core::owner::Owner;
+use fenrir_core::problem::printable;
+use serde::{Deserialize, Serialize};
+
+use crate::attributes::{Item, from_item, text, to_item};
+
+const PUT: &str = "dynamodb:PutItem";
+const GET: &str = "dynamodb:GetItem";
+const UPDATE: &str = "dynamodb:UpdateItem";
+const DELETE: &str = "dynamodb:DeleteItem";
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// ARN of the execution.
+    pub execution: String,
+    /// Its release.
+    pub release_id: String,
+    /// Who started it, as the release says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Something half-made is left: the lock stays until somebody has looked.
+    #[serde(default)]
+    pub dirty: bool,
+    /// Why it is dirty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A freeze: somebody keeps everybody from deploying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// What is frozen: the item's key.
+    pub key: String,
+    /// Who froze it.
+    #[serde(default)]
+    pub who: String,
+    /// Since when, RFC 3339.
+    #[serde(default)]
+    pub since: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Why a lock was not to be had, or is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The call failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Another execution holds it.
+    #[error("{}", held(.0))]
+    Held(Box<Holder>),
+    /// Somebody froze it.
+    #[error("{}", frozen(.0))]
+    Frozen(Box<Freeze>),
+    /// This execution does not hold it (any more).
+    #[error("this execution does not hold the lock: {}", .0.as_ref().map_or_else(|| "nobody does".to_owned(), |holder| held(holder)))]
+    Lost(Option<Box<Holder>>),
+    /// An item that Fenrir did not write.
+    #[error("the lock's item cannot be understood: {0}")]
+    Garbled(String),
+}
+
+fn held(holder: &Holder) -> String {
+    let who = holder
+        .who
+        .as_deref()
+        .map(|who| format!(" by `{}`", printable(who)))
+        .unwrap_or_default();
+    let since = format!(
+        "release `{}`{who} holds the lock since `{}` (execution `{}`)",
+        printable(&holder.release_id),
+        printable(&holder.since),
+        printable(&holder.execution)
+    );
+    match (&holder.reason, holder.dirty) {
+        (Some(reason), true) => format!("{since} and ended dirty: {}", printable(reason)),
+        (None, true) => format!("{since} and ended dirty"),
+        _ => since,
+    }
+}
+
+fn frozen(freeze: &Freeze) -> String {
+    format!(
+        "`{}` froze `{}` at `{}`: {}",
+        printable(&freeze.who),
+        printable(freeze.key.trim_start_matches("freeze/")),
+        printable(&freeze.since),
+        printable(&freeze.reason)
+    )
+}
+
+impl Error {
+    /// The error of a step that could not go on while `doing` something.
+    #[must_use]
+    pub fn into_step(self, doing: &str) -> StepError {
+        match self {
+            Self::Fault(fault) => fault.into_step(ErrorName::LockError, doing),
+            Self::Held(_) | Self::Frozen(_) => StepError::new(ErrorName::LockExistsError, self.to_string()),
+            Self::Lost(_) => StepError::new(
+                ErrorName::LockLostError,
+                format!("{doing}: {self}; nothing was touched"),
+            ),
+            Self::Garbled(_) => StepError::new(ErrorName::LockError, format!("{doing}: {self}")),
+        }
+    }
+}
+
+/// The table of the locks.
+#[derive(Debug, Clone)]
+pub struct Locks {
+    client: Client,
+    table: String,
+}
+
+impl Locks {
+    /// The table as `config` reaches it.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: &str) -> Self {
+        Self {
+            client: Client::new(config),
+            table: table.to_owned(),
+        }
+    }
+
+    /// Takes the lock for `holder`, unless somebody else has it or a freeze is on. Taking it again is success.
+    ///
+    /// # Errors
+    /// [`Error::Held`] by another execution, or by this one and dirty; [`Error::Frozen`]; [`Error::Fault`].
+    pub async fn acquire(&self, owner: &Owner, holder: &Holder) -> Result<(), Error> {
+        self.take_over(owner, &holder.execution, holder).await
+    }
+
+    /// Takes the lock for `holder`, also when the execution `ended` left it behind and it is not dirty. Of several that
+    /// try, one gets it.
+    ///
+    /// The caller has proven that the execution has ended and that the stack is not in progress.
+    ///
+    /// # Errors
+    /// As [`Locks::acquire`].
+    pub async fn take_over(&self, owner: &Owner, ended: &str, holder: &Holder) -> Result<(), Error> {
+        let garbled = |error: &dyn std::error::Error| Error::Garbled(error.to_string());
+        let mut item = to_item(holder).map_err(|error| garbled(&error))?;
+        item.insert("key".to_owned(), text(keys::owner(owner)));
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#key) OR (#execution IN (:me, :ended) AND #dirty = :false)")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_names("#execution", "execution")
+            .expression_attribute_names("#dirty", "dirty")
+            .expression_attribute_values(":me", text(&holder.execution))
+            .expression_attribute_values(":ended", text(ended))
+            .expression_attribute_values(":false", AttributeValue::Bool(false))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| garbled(&error))?;
+        let mut request = self.client.transact_write_items();
+        request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        for key in keys::freezes(owner) {
+            request = request.transact_items(self.not_frozen(&key)?);
+        }
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    Err(why_cancelled(cancelled.cancellation_reasons(), owner))
+                }
+                _ => Err(fenrir_aws::fault(PUT, &error).into()),
+            },
+        }
+    }
+
+    fn not_frozen(&self, key: &str) -> Result<TransactWriteItem, Error> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("key", text(key))
+            .condition_expression("attribute_not_exists(#key)")
+            .expression_attribute_names("#key", "key")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| Error::Garbled(error.to_string()))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// Who holds the lock, read consistently.
+    ///
+    /// # Errors
+    /// [`Error::Fault`]; [`Error::Garbled`].
+    pub async fn holder(&self, owner: &Owner) -> Result<Option<Holder>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("key", text(keys::owner(owner)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fenrir_aws::fault(GET, &error))?;
+        answer.item.as_ref().map(holder_of).transpose()
+    }
+
+    /// Makes sure that `execution` holds the lock, and that it is not dirty.
+    ///
+    /// # Errors
+    /// [`Error::Lost`]: whoever gets it touches nothing. [`Error::Fault`].
+    pub async fn verify(&self, owner: &Owner, execution: &str) -> Result<(), Error> {
+        match self.holder(owner).await? {
+            Some(holder) if holder.execution == execution && !holder.dirty => Ok(()),
+            other => Err(Error::Lost(other.map(Box::new))),
+        }
+    }
+
+    /// Releases the lock of `execution`. That it is gone, or another's, is success: this execution does not hold it.
+    /// A dirty lock stays.
+    ///
+    /// # Errors
+    /// [`Error::Fault`].
+    pub async fn release(&self, owner: &Owner, execution: &str) -> Result<(), Error> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("key", text(keys::owner(owner)))
+            .condition_expression("#execution = :me AND #dirty = :false")
+            .expression_attribute_names("#execution", "execution")
+            .expression_attribute_names("#dirty", "dirty")
+            .expression_attribute_values(":me", text(execution))
+            .expression_attribute_values(":false", AttributeValue::Bool(false))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition_failed(error.code()) => Ok(()),
+            Err(error) => Err(fenrir_aws::fault(DELETE, &error).into()),
+        }
+    }
+
+    /// Marks the lock of `execution` dirty: it stays until somebody has looked.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when this execution does not hold it; [`Error::Fault`].
+    pub async fn mark_dirty(&self, owner: &Owner, execution: &str, reason: &str) -> Result<(), Error> {
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("key", text(keys::owner(owner)))
+            .update_expression("SET #dirty = :true, #reason = :reason")
+            .condition_expression("#execution = :me")
+            .expression_attribute_names("#execution", "execution")
+            .expression_attribute_names("#dirty", "dirty")
+            .expression_attribute_names("#reason", "reason")
+            .expression_attribute_values(":me", text(execution))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":reason", text(reason))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition_failed(error.code()) => Err(Error::Lost(None)),
+            Err(error) => Err(fenrir_aws::fault(UPDATE, &error).into()),
+        }
+    }
+}
+
+fn is_condition_failed(code: Option<&str>) -> bool {
+    code == Some("ConditionalCheckFailedException")
+}
+
+fn holder_of(item: &Item) -> Result<Holder, Error> {
+    from_item(item).map_err(|error| Error::Garbled(error.to_string()))
+}
+
+/// What kept the transaction from happening. Its first item is the lock, the others are the freezes; a freeze is said
+/// first, because waiting for the holder would not help.
+fn why_cancelled(reasons: &[CancellationReason], owner: &Owner) -> Error {
+    let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+    let keys = keys::freezes(owner);
+    let freeze = reasons.iter().skip(1).zip(keys).find(|(reason, _)| failed(reason));
+    if let Some((reason, key)) = freeze {
+        let freeze = reason.item().and_then(|item| from_item(item).ok()).unwrap_or(Freeze {
+            key,
+            who: "somebody".to_owned(),
+            since: "an unknown time".to_owned(),
+            reason: "no reason is given".to_owned(),
+        });
+        return Error::Frozen(Box::new(freeze));
+    }
+    match reasons.first().filter(|reason| failed(reason)) {
+        Some(reason) => match reason.item() {
+            Some(item) => holder_of(item).map_or_else(|error| error, |holder| Error::Held(Box::new(holder))),
+            None => Error::Garbled("it is held, and the table does not say by whom".to_owned()),
+        },
+        // Two transactions met, or the table is throttled (TransactWriteItems, "Errors").
+        None => Error::Fault(Fault {
+            kind: FaultKind::Transient,
+            action: PUT,
+            code: reasons
+                .iter()
+                .find_map(|reason| reason.code().filter(|code| *code != "None").map(str::to_owned)),
+            message: "the transaction was cancelled".to_owned(),
+        }),
+    }
+}
