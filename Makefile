@@ -26,7 +26,7 @@ STAMP := $(CURDIR)/.venv/.installed-$(shell $(PYTHON) -c 'import hashlib; print(
 # SDKs a second time for the command.
 BUILD := cargo lambda build --release --disable-optimizations --compiler cargo --locked --workspace --exclude fenrir-testkit --exclude fenrir-tests
 
-.PHONY: help demo test unit-tests e2e-tests python-tests checks lint lambdas venv invoke bench stop clean
+.PHONY: help demo test lint lambdas venv invoke bench stop clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -38,7 +38,7 @@ venv: ;
 endif
 
 $(STAMP): requirements.txt
-	echo "installing the local AWS and cargo-lambda into .venv"
+	@echo "installing the local AWS and cargo-lambda into .venv"
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
