@@ -1,1 +1,421 @@
-//! Placeholder.
+//! The state `CleanUp`: nothing half-made of this very execution stays.
+//!
+//! It removes the change set, deletes a stack that this execution made and that never completed, and waits for a
+//! rollback. It runs before the lock is released, touches nothing without the lock, and deletes nothing that ever
+//! stood whole. What it cannot clean it says, and the end is dirty.
+
+use std::time::Duration;
+
+use fenrir_core::deployment::{ChangeSetStatus, Deployment, StackAction};
+use fenrir_core::error::{ErrorName, Fault, StepError};
+use fenrir_core::owner::Owner;
+use fenrir_lambda::{Environment, Step};
+use fenrir_stacks::changes::Answer;
+use fenrir_stacks::events;
+use fenrir_stacks::marks::Marks;
+use fenrir_stacks::status::Tidy;
+use fenrir_stacks::{Deletion, Stacks, Status};
+use fenrir_store::locks::Locks;
+use tokio::time::{Instant, sleep};
+
+/// Calls with the step's own role.
+pub const OWN_ACTIONS: &[&str] = &["dynamodb:GetItem", "sts:AssumeRole", "sts:TagSession"];
+
+/// Calls with `fenrir-deployer`. A stack is deleted with the role that is passed.
+pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:CancelUpdateStack",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "iam:PassRole",
+];
+
+/// The step.
+pub const STEP: Step = Step {
+    name: "cleanup",
+    own_actions: OWN_ACTIONS,
+    deployer_actions: DEPLOYER_ACTIONS,
+};
+
+/// How long one run waits for CloudFormation; then the machine tries the step again. A Lambda lives for 15 minutes at
+/// most (Lambda quotas, "Function timeout").
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Pause before another try to delete a change set that is still being made.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Leaves nothing half-made.
+///
+/// # Errors
+/// `LockLostError`; `CleanUpError` for what a person must look at; `TransientError`, also while CloudFormation is still
+/// at it; `InternalError`.
+pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
+    let head = &deployment.release;
+    let owner = head.owner();
+    let locks = Locks::new(env.own(), &env.settings().locks_table);
+    let verified = locks.verify(&owner, &deployment.execution.arn).await;
+    verified.map_err(|error| error.into_step("checking the lock"))?;
+    let work = Work {
+        stacks: Stacks::new(&env.deployer(head).await?),
+        marks: Marks::of(&deployment.execution.arn),
+        name: deployment.stack.name.clone(),
+        owner,
+        until: Instant::now() + PATIENCE,
+    };
+    if let Some(left) = work.find(&deployment).await? {
+        if let Some(change_set) = &left.change_set {
+            work.remove_change_set(&left.stack, change_set).await?;
+        }
+        if left.is_touched && work.tidy(&left).await? == End::Completed {
+            say_completed(&mut deployment);
+        }
+    }
+    deployment.cleaned = true;
+    Ok(deployment)
+}
+
+/// The stack came to its end between the verdict and here; what stood whole is not deleted.
+fn say_completed(deployment: &mut Deployment) {
+    const WORDS: &str = "; it was completed after all, and stays";
+    if let Some(failure) = deployment
+        .failure
+        .as_mut()
+        .filter(|failure| !failure.cause.ends_with(WORDS))
+    {
+        failure.cause.push_str(WORDS);
+    }
+}
+
+/// What this execution may have left behind.
+#[derive(Debug, PartialEq, Eq)]
+struct Left {
+    /// ARN of the stack.
+    stack: String,
+    /// ARN of the change set.
+    change_set: Option<String>,
+    /// This execution made the stack.
+    is_own: bool,
+    /// This execution may have been at work on the stack itself, not only on a change set.
+    is_touched: bool,
+}
+
+/// How a stack was found at last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing of this execution's is in it, or it is gone.
+    Clean,
+    /// This execution made it, and it stands whole.
+    Completed,
+}
+
+struct Work {
+    stacks: Stacks,
+    marks: Marks,
+    name: String,
+    owner: Owner,
+    until: Instant,
+}
+
+impl Work {
+    /// What is left, by the state; where the state knows nothing because an answer was lost, by the execution's marks.
+    async fn find(&self, deployment: &Deployment) -> Result<Option<Left>, StepError> {
+        if let Some(left) = known(deployment) {
+            return Ok(Some(left));
+        }
+        let stack = self.stacks.describe(&self.name).await;
+        let Some(stack) = stack.map_err(|fault| reading(fault, "the stack"))? else {
+            return Ok(None);
+        };
+        let seen = self.stacks.own_change_set(&self.name, &self.marks).await;
+        if let Some(seen) = seen.map_err(|fault| reading(fault, "the change set"))? {
+            // A stack under review that bears our change set was made for it: whatever was there before, CreateChangeSet
+            // deleted first.
+            let is_own = stack.status == Status::ReviewInProgress;
+            return Ok(Some(Left {
+                stack: seen.stack_arn,
+                change_set: Some(seen.arn),
+                is_own,
+                is_touched: is_own,
+            }));
+        }
+        // CreateChangeSet had begun to make room.
+        let deletes = stack.status == Status::DeleteInProgress && self.is_last_own(&stack.arn).await?;
+        Ok(deletes.then_some(Left {
+            stack: stack.arn,
+            change_set: None,
+            is_own: true,
+            is_touched: true,
+        }))
+    }
+
+    async fn is_last_own(&self, stack: &str) -> Result<bool, StepError> {
+        let own = self.stacks.is_last_own(stack, &self.marks).await;
+        own.map_err(|fault| reading(fault, "the stack's events"))
+    }
+
+    /// Removes the change set, so that nobody can execute it any more. One that is executed stays with its stack.
+    async fn remove_change_set(&self, stack: &str, change_set: &str) -> Result<(), StepError> {
+        loop {
+            let deleted = self.stacks.delete_change_set(stack, change_set).await;
+            if deleted.map_err(|fault| fault.into_step(ErrorName::CleanUpError, "removing the change set"))? {
+                return Ok(());
+            }
+            let seen = self.stacks.describe_change_set(stack, change_set).await;
+            let seen = seen.map_err(|fault| reading(fault, "the change set"))?;
+            if seen.is_none_or(|seen| seen.answer != Answer::Pending) {
+                return Ok(());
+            }
+            if Instant::now() + PAUSE > self.until {
+                return Err(self.later("its change set is still being made"));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Brings the stack to rest.
+    async fn tidy(&self, left: &Left) -> Result<End, StepError> {
+        loop {
+            let stack = self.stacks.describe(&left.stack).await;
+            let stack = stack.map_err(|fault| reading(fault, "the stack"))?;
+            let status = stack.map_or(Status::Absent, |stack| stack.status);
+            match next(status, left.is_own) {
+                Next::Gone => return self.check_nothing_left(left).await,
+                Next::End(end) => return Ok(end),
+                Next::Delete => self.delete(left).await?,
+                Next::IfOwn(tidy) => {
+                    if !self.is_last_own(&left.stack).await? {
+                        return Ok(End::Clean);
+                    }
+                    self.settle(left, status, tidy).await?;
+                }
+            }
+        }
+    }
+
+    async fn delete(&self, left: &Left) -> Result<(), StepError> {
+        tracing::info!(
+            stack = left.stack,
+            "deleting the stack that this execution made and that never completed"
+        );
+        let deleted = self.stacks.delete_stack(&left.stack, &self.owner, &self.marks).await;
+        deleted
+            .map_err(|fault| fault.into_step(ErrorName::CleanUpError, &format!("deleting stack `{}`", self.name)))?;
+        let end = self.stacks.deletion(&left.stack, self.patience()).await;
+        match end.map_err(|fault| reading(fault, "the stack"))? {
+            Deletion::Gone => Ok(()),
+            Deletion::Underway => Err(self.later("it is still being deleted")),
+            Deletion::Failed(reason) => Err(self.dirty(Status::DeleteFailed, &reason)),
+        }
+    }
+
+    /// Our own operation is under way, or came to an end that only a person can mend.
+    async fn settle(&self, left: &Left, status: Status, tidy: Tidy) -> Result<(), StepError> {
+        if tidy == Tidy::Dirty {
+            let reason = self.reason(left).await?;
+            return Err(self.dirty(status, &reason));
+        }
+        if tidy == Tidy::Cancel {
+            let cancelled = self.stacks.cancel_update(&left.stack, &self.marks).await;
+            cancelled.map_err(|fault| {
+                fault.into_step(
+                    ErrorName::CleanUpError,
+                    &format!("cancelling the update of stack `{}`", self.name),
+                )
+            })?;
+        }
+        let settled = self.stacks.settled(&left.stack, self.patience()).await;
+        match settled.map_err(|fault| reading(fault, "the stack"))? {
+            Some(_) => Ok(()),
+            None => Err(self.later(&format!("it is still in status `{status}`"))),
+        }
+    }
+
+    /// CloudFormation's words about why the stack is where it is.
+    async fn reason(&self, left: &Left) -> Result<String, StepError> {
+        let is_start = |event: &events::Event| event.of_stack(&left.stack).is_some_and(Status::is_start);
+        let read = self.stacks.events(&left.stack, is_start).await;
+        let mut read = read.map_err(|fault| reading(fault, "the stack's events"))?;
+        read.reverse();
+        let cause = events::rollback_cause(&read, &left.stack).or_else(|| events::root_cause(&read, &left.stack));
+        Ok(cause.map_or_else(
+            || "CloudFormation gives no reason".to_owned(),
+            |event| events::describe(event, &left.stack),
+        ))
+    }
+
+    /// A deletion in the midst of a create leaves what is to be retained, and its name would block the next deploy.
+    async fn check_nothing_left(&self, left: &Left) -> Result<End, StepError> {
+        if !left.is_own {
+            return Ok(End::Clean);
+        }
+        let token = self.marks.delete();
+        let read = self
+            .stacks
+            .events(&left.stack, |event| events::begins(event, &left.stack, &token))
+            .await;
+        let read = read.map_err(|fault| reading(fault, "the stack's events"))?;
+        let deletion = events::operation(&read, &left.stack, &token);
+        let skipped = events::skipped(&deletion);
+        if skipped.is_empty() {
+            return Ok(End::Clean);
+        }
+        let names: Vec<String> = skipped
+            .iter()
+            .map(|event| {
+                format!(
+                    "`{}` ({}, `{}`)",
+                    event.logical_id, event.resource_type, event.physical_id
+                )
+            })
+            .collect();
+        let message = format!(
+            "stack `{}` was deleted, but CloudFormation left {} because of its deletion policy; delete it by hand if \
+             nothing in it is needed, then unlock the project and deploy again",
+            self.name,
+            names.join(", ")
+        );
+        Err(StepError::new(ErrorName::CleanUpError, message))
+    }
+
+    fn patience(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    fn later(&self, words: &str) -> StepError {
+        let message = format!("stack `{}` is not at rest: {words}; it is looked at again", self.name);
+        StepError::new(ErrorName::TransientError, message)
+    }
+
+    fn dirty(&self, status: Status, reason: &str) -> StepError {
+        let message = format!(
+            "stack `{}` in account `{}`, region `{}`, is left in status `{status}`: {reason}; {}; then unlock the project",
+            self.name,
+            self.owner.account,
+            self.owner.region,
+            status.row().advice
+        );
+        StepError::new(ErrorName::CleanUpError, message)
+    }
+}
+
+fn reading(fault: Fault, what: &str) -> StepError {
+    fault.into_step(ErrorName::CleanUpError, &format!("reading {what}"))
+}
+
+/// What the state says is left; nothing where `CreateChangeSet` never came to its end.
+fn known(deployment: &Deployment) -> Option<Left> {
+    let change_set = deployment.change_set.as_ref()?;
+    let is_own = deployment.stack.action == Some(StackAction::Create);
+    Some(Left {
+        stack: deployment.stack.arn.clone()?,
+        change_set: change_set.arn.clone(),
+        is_own,
+        // A change set that never became ready was never executed: an updated stack is as it was.
+        is_touched: is_own || change_set.status == ChangeSetStatus::Ready,
+    })
+}
+
+/// What to do next about a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It is gone.
+    Gone,
+    /// Nothing.
+    End(End),
+    /// It is ours and never completed.
+    Delete,
+    /// This, if the operation at work on it is ours; otherwise nothing.
+    IfOwn(Tidy),
+}
+
+fn next(status: Status, is_own: bool) -> Next {
+    match status.row().tidy {
+        Tidy::Clean if matches!(status, Status::Absent | Status::DeleteComplete) => Next::Gone,
+        Tidy::Clean if is_own => Next::End(End::Completed),
+        Tidy::DeleteOwn if is_own => Next::Delete,
+        Tidy::Clean | Tidy::DeleteOwn => Next::End(End::Clean),
+        tidy @ (Tidy::Await | Tidy::Cancel | Tidy::Dirty) => Next::IfOwn(tidy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use fenrir_stacks::status::TABLE;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn only_a_stack_of_our_own_that_never_completed_is_deleted() {
+        for row in &TABLE {
+            for is_own in [false, true] {
+                if next(row.status, is_own) == Next::Delete {
+                    assert!(is_own && !row.status.proves_completion(), "{}", row.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_whole_stays() {
+        for status in [
+            Status::CreateComplete,
+            Status::UpdateComplete,
+            Status::UpdateRollbackComplete,
+        ] {
+            assert_eq!(next(status, true), Next::End(End::Completed));
+            assert_eq!(next(status, false), Next::End(End::Clean));
+        }
+    }
+
+    fn deployment(stack: &Value, change_set: &Value) -> Deployment {
+        let pointer = json!({"bucket": "b", "key": "k", "version_id": "v", "sha256": "s"});
+        serde_json::from_value(json!({
+            "release": {
+                "operation": "deploy", "release_id": "release-1", "aws_account_id": "1", "aws_region": "eu-west-1",
+                "project_name": "p", "config_name": "c", "bucket": "b", "deadline": "2026-01-01T00:10:00Z"
+            },
+            "execution": {"arn": "arn:execution", "started_at": "2026-01-01T00:00:00Z"},
+            "template": pointer, "manifest": pointer, "stack": stack, "change_set": change_set,
+            "wait": {"seconds": 1, "polls": 0}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_state_says_what_may_have_been_touched() {
+        for (action, status, is_own, is_touched) in [
+            ("CREATE", "PENDING", true, true),
+            ("CREATE", "READY", true, true),
+            ("UPDATE", "PENDING", false, false),
+            ("UPDATE", "NO_CHANGES", false, false),
+            ("UPDATE", "PLANNED", false, false),
+            ("UPDATE", "FAILED", false, false),
+            ("UPDATE", "READY", false, true),
+        ] {
+            let stack = json!({"name": "s", "arn": "arn:s", "action": action});
+            let change_set = json!({"name": "c", "arn": "arn:c", "status": status});
+            let left = known(&deployment(&stack, &change_set)).unwrap();
+            assert_eq!(
+                (left.is_own, left.is_touched),
+                (is_own, is_touched),
+                "{action} {status}"
+            );
+        }
+        assert_eq!(known(&deployment(&json!({"name": "s"}), &Value::Null)), None);
+    }
+
+    #[test]
+    fn a_second_run_says_the_same() {
+        let mut deployment = deployment(&json!({"name": "s"}), &Value::Null);
+        deployment.fail(ErrorName::StackError, "too late");
+        say_completed(&mut deployment);
+        let once = deployment.clone();
+        say_completed(&mut deployment);
+        assert_eq!(deployment, once);
+    }
+}

@@ -1,1 +1,336 @@
-//! Placeholder.
+//! The state `CreateChangeSet`: creates or updates, as the real stack demands, and never a stack of somebody else's.
+//!
+//! A stack that is in the way because an earlier deploy never completed is deleted here (law 9): only under the
+//! owner's own tags, and only when its events show that it never stood whole.
+
+use std::time::Duration;
+
+use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Manifest, StackAction, Wait};
+use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
+use fenrir_core::names;
+use fenrir_core::owner::Owner;
+use fenrir_core::problem::printable;
+use fenrir_lambda::{Environment, Step};
+use fenrir_stacks::events;
+use fenrir_stacks::marks::Marks;
+use fenrir_stacks::status::Prepare;
+use fenrir_stacks::{Deletion, MadeChangeSet, NewChangeSet, Stack, Stacks, Status};
+use fenrir_store::locks::Locks;
+use fenrir_store::objects::Objects;
+
+/// Calls with the step's own role.
+pub const OWN_ACTIONS: &[&str] = &[
+    "dynamodb:GetItem",
+    "s3:GetObjectVersion",
+    "sts:AssumeRole",
+    "sts:TagSession",
+];
+
+/// Calls with `fenrir-deployer`. CloudFormation reads the template with the caller's rights, and the role it is to
+/// work with is passed.
+pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListChangeSets",
+    "cloudformation:ListStackResources",
+    "iam:PassRole",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+];
+
+/// The step.
+pub const STEP: Step = Step {
+    name: "create-changeset",
+    own_actions: OWN_ACTIONS,
+    deployer_actions: DEPLOYER_ACTIONS,
+};
+
+/// How long a deletion is waited for before the machine tries the step again.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Makes the change set.
+///
+/// # Errors
+/// `LockLostError`; `StackError` when the stack is somebody else's, in progress, or in a state that a person must
+/// mend; `ChangeSetError` when CloudFormation refuses; `TransientError`, also while an old stack is being deleted;
+/// `InternalError`.
+pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
+    let head = &deployment.release;
+    let owner = head.owner();
+    let locks = Locks::new(env.own(), &env.settings().locks_table);
+    let verified = locks.verify(&owner, &deployment.execution.arn).await;
+    verified.map_err(|error| error.into_step("checking the lock"))?;
+    if !deployment.template.is_own(head) || deployment.stack.name != names::stack(&owner) {
+        return Err(StepError::new(
+            ErrorName::InternalError,
+            "the state names a template or a stack that is not this release's",
+        ));
+    }
+    let manifest = manifest(env, &deployment).await?;
+    let work = Work {
+        stacks: Stacks::new(&env.deployer(head).await?),
+        marks: Marks::of(&deployment.execution.arn),
+        name: deployment.stack.name.clone(),
+        owner,
+    };
+    let (action, made) = match work.prepare().await? {
+        Prepared::Made(made) => (StackAction::Create, made),
+        Prepared::Create => (
+            StackAction::Create,
+            work.make(StackAction::Create, &deployment, &manifest).await?,
+        ),
+        Prepared::Update(arn) => {
+            let made = work.make(StackAction::Update, &deployment, &manifest).await?;
+            if made.stack_arn != arn {
+                return Err(work.refusal("was replaced by another while the change set was made; deploy again"));
+            }
+            (StackAction::Update, made)
+        }
+    };
+    deployment.stack.arn = Some(made.stack_arn);
+    deployment.stack.action = Some(action);
+    deployment.change_set = Some(ChangeSet {
+        name: work.marks.change_set().to_owned(),
+        arn: Some(made.arn),
+        status: ChangeSetStatus::Pending,
+    });
+    deployment.wait = Wait::first();
+    Ok(deployment)
+}
+
+async fn manifest(env: &Environment, deployment: &Deployment) -> Result<Manifest, StepError> {
+    let head = &deployment.release;
+    let objects = Objects::new(&env.own_in(&head.owner.aws_region));
+    let bytes = objects.get_own(head, &deployment.manifest).await;
+    let bytes = bytes.map_err(|error| error.into_step(ErrorName::InternalError, "reading the release's manifest"))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| StepError::new(ErrorName::InternalError, format!("the release's manifest: {error}")))
+}
+
+/// What the real stack asks for.
+enum Prepared {
+    /// There is none, or none any more.
+    Create,
+    /// The stack with this ARN is to be updated.
+    Update(String),
+    /// This execution made its change set already, and the answer was lost.
+    Made(MadeChangeSet),
+}
+
+struct Work {
+    stacks: Stacks,
+    marks: Marks,
+    name: String,
+    owner: Owner,
+}
+
+impl Work {
+    async fn prepare(&self) -> Result<Prepared, StepError> {
+        let stack = self.stacks.describe(&self.name).await;
+        let Some(stack) = stack.map_err(|fault| reading(fault, "the stack"))? else {
+            return Ok(Prepared::Create);
+        };
+        match stack.status.row().prepare {
+            Prepare::Create => Ok(Prepared::Create),
+            Prepare::Update => {
+                self.check_owner(&stack)?;
+                self.remove_leftovers().await?;
+                Ok(Prepared::Update(stack.arn))
+            }
+            Prepare::Replace => self.replace(&stack).await,
+            Prepare::Busy if self.is_own_deletion(&stack).await? => {
+                self.await_deletion(&stack.arn).await?;
+                Ok(Prepared::Create)
+            }
+            Prepare::Busy | Prepare::Refuse => Err(self.refusal(&refusal(stack.status))),
+        }
+    }
+
+    /// A stack that never completed makes room for a new one; unless it is this execution's own.
+    async fn replace(&self, stack: &Stack) -> Result<Prepared, StepError> {
+        if stack.status == Status::ReviewInProgress {
+            let own = self.stacks.own_change_set(&self.name, &self.marks).await;
+            if let Some(own) = own.map_err(|fault| reading(fault, "the change set"))? {
+                return Ok(Prepared::Made(MadeChangeSet {
+                    arn: own.arn,
+                    stack_arn: own.stack_arn,
+                }));
+            }
+        }
+        self.check_unfinished(stack).await?;
+        tracing::info!(stack = stack.arn, status = %stack.status, "deleting a stack that never completed");
+        let deleted = self.stacks.delete_stack(&stack.arn, &self.owner, &self.marks).await;
+        deleted.map_err(|fault| fault.into_step(ErrorName::StackError, &self.doing("deleting", stack)))?;
+        self.await_deletion(&stack.arn).await?;
+        Ok(Prepared::Create)
+    }
+
+    /// Law 9: what is deleted is this very owner's, and never stood whole.
+    async fn check_unfinished(&self, stack: &Stack) -> Result<(), StepError> {
+        // A stack under review shows no tags before its first change set is executed. Its generated name, which no
+        // other owner's stack can have, and that nothing is in it, are the proof.
+        if stack.status == Status::ReviewInProgress && stack.tags.is_empty() {
+            let filled = self.stacks.has_resources(&stack.arn).await;
+            if filled.map_err(|fault| reading(fault, "the stack's resources"))? {
+                return Err(
+                    self.refusal("is under review but has resources; nobody but a person can tell whose they are")
+                );
+            }
+        } else {
+            self.check_owner(stack)?;
+        }
+        let all = self.stacks.events(&stack.arn, |_| false).await;
+        let all = all.map_err(|fault| reading(fault, "the stack's events"))?;
+        if events::never_completed(&all, &stack.arn) {
+            return Ok(());
+        }
+        let words = format!(
+            "is in status `{}`, and its events do not show that it never completed, so Fenrir does not delete it; look \
+             at it in the CloudFormation console, delete it if nothing in it is needed, then deploy again",
+            stack.status
+        );
+        Err(self.refusal(&words))
+    }
+
+    fn check_owner(&self, stack: &Stack) -> Result<(), StepError> {
+        if stack.is_of(&self.owner) {
+            return Ok(());
+        }
+        let tag = |key: &str| {
+            stack
+                .tags
+                .get(key)
+                .map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", printable(value)))
+        };
+        let words = format!(
+            "is not this project's: its tag `ProjectName` is {} and `ConfigName` is {}, and the release's are `{}` and \
+             `{}`; who made it under Fenrir's name must remove it",
+            tag("ProjectName"),
+            tag("ConfigName"),
+            self.owner.project,
+            self.owner.config
+        );
+        Err(self.refusal(&words))
+    }
+
+    /// Removes the change sets of earlier deploys. One that cannot be removed does no harm: executing ours does it.
+    async fn remove_leftovers(&self) -> Result<(), StepError> {
+        let listed = self.stacks.unexecuted_change_sets(&self.name).await;
+        let listed = listed.map_err(|fault| reading(fault, "the stack's change sets"))?;
+        for (name, arn) in listed {
+            if !Marks::is_change_set(&name) || name == self.marks.change_set() {
+                continue;
+            }
+            match self.stacks.delete_change_set(&self.name, &arn).await {
+                Ok(_) => {}
+                Err(fault) if fault.kind == FaultKind::Refused => tracing::warn!(%fault, arn, "a leftover stays"),
+                Err(fault) => return Err(fault.into_step(ErrorName::StackError, "removing an old change set")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the deletion under way is the one that this execution began before its answer was lost.
+    async fn is_own_deletion(&self, stack: &Stack) -> Result<bool, StepError> {
+        if stack.status != Status::DeleteInProgress {
+            return Ok(false);
+        }
+        let own = self.stacks.is_last_own(&stack.arn, &self.marks).await;
+        own.map_err(|fault| reading(fault, "the stack's events"))
+    }
+
+    async fn await_deletion(&self, arn: &str) -> Result<(), StepError> {
+        let end = self.stacks.deletion(arn, PATIENCE).await;
+        match end.map_err(|fault| reading(fault, "the stack"))? {
+            Deletion::Gone => Ok(()),
+            Deletion::Underway => Err(StepError::new(
+                ErrorName::TransientError,
+                format!(
+                    "stack `{}`, which never completed, is still being deleted; it is looked at again",
+                    self.name
+                ),
+            )),
+            Deletion::Failed(reason) => {
+                let words = format!(
+                    "never completed and could not be deleted: {reason}; mend that and delete it in the CloudFormation \
+                     console, then deploy again"
+                );
+                Err(self.refusal(&words))
+            }
+        }
+    }
+
+    async fn make(
+        &self,
+        action: StackAction,
+        deployment: &Deployment,
+        manifest: &Manifest,
+    ) -> Result<MadeChangeSet, StepError> {
+        let new = NewChangeSet {
+            owner: &self.owner,
+            stack: &self.name,
+            action,
+            template: &deployment.template,
+            tags: &manifest.tags,
+            marks: &self.marks,
+        };
+        let made = self.stacks.create_change_set(new).await;
+        let made = made.map_err(|fault| {
+            let doing = format!("making the change set of stack `{}`", self.name);
+            fault.into_step(ErrorName::ChangeSetError, &doing)
+        })?;
+        if made.arn.is_empty() || made.stack_arn.is_empty() {
+            let words = "CloudFormation made a change set and did not say which; it is looked at again";
+            return Err(StepError::new(ErrorName::TransientError, words));
+        }
+        Ok(made)
+    }
+
+    fn refusal(&self, words: &str) -> StepError {
+        let message = format!(
+            "stack `{}` in account `{}`, region `{}`, {words}",
+            self.name, self.owner.account, self.owner.region
+        );
+        StepError::new(ErrorName::StackError, message)
+    }
+
+    fn doing(&self, what: &str, stack: &Stack) -> String {
+        format!("{what} stack `{}`, which is in status `{}`", self.name, stack.status)
+    }
+}
+
+/// What is said of a stack that is not touched in this status.
+fn refusal(status: Status) -> String {
+    let row = status.row();
+    let why = match row.prepare {
+        Prepare::Busy => "and it is not this deploy that is at it",
+        _ => "and CloudFormation accepts no change set then",
+    };
+    format!("is in status `{status}`, {why}; {}", row.advice)
+}
+
+fn reading(fault: Fault, what: &str) -> StepError {
+    fault.into_step(ErrorName::StackError, &format!("reading {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use fenrir_stacks::status::TABLE;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_says_the_status_and_what_to_do() {
+        for row in TABLE
+            .iter()
+            .filter(|row| matches!(row.prepare, Prepare::Busy | Prepare::Refuse))
+        {
+            let words = refusal(row.status);
+            assert!(words.contains(row.name) && words.contains(row.advice), "{words}");
+        }
+    }
+}

@@ -292,16 +292,20 @@ impl Stacks {
         Ok(answer.template_body().unwrap_or_default().to_owned())
     }
 
-    /// Names and ARNs of the stack's change sets.
+    /// Names and ARNs of the stack's change sets that were not executed.
     ///
     /// # Errors
     /// Any fault of `ListChangeSets`.
-    pub async fn change_sets(&self, stack: &str) -> Result<Vec<(String, String)>, Fault> {
+    pub async fn unexecuted_change_sets(&self, stack: &str) -> Result<Vec<(String, String)>, Fault> {
         let mut pages = self.client.list_change_sets().stack_name(stack).into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| fault("cloudformation:ListChangeSets", &error))?;
-            found.extend(page.summaries().iter().filter_map(|summary| {
+            let unexecuted = page.summaries().iter().filter(|summary| {
+                let execution = changes::execution(summary.execution_status());
+                matches!(execution, Execution::NotBegun | Execution::Impossible)
+            });
+            found.extend(unexecuted.filter_map(|summary| {
                 Some((
                     summary.change_set_name()?.to_owned(),
                     summary.change_set_id()?.to_owned(),

@@ -1,1 +1,215 @@
-//! Placeholder.
+//! The state `WaitChangeSet`: one look at the change set.
+//!
+//! It is ready only after what SAM made of the template, and the list of changes, passed the second check. So whatever
+//! the transform does, nothing is executed that the rewritten template does not explain.
+
+use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation, StackAction};
+use fenrir_core::error::{ErrorName, Fault, StepError};
+use fenrir_core::policy;
+use fenrir_core::problem::{Problem, Severity, printable};
+use fenrir_lambda::{Environment, Step};
+use fenrir_stacks::changes::{Answer, Change};
+use fenrir_stacks::{ChangeSetSeen, Stacks};
+use fenrir_store::objects::Objects;
+use serde_json::{Value, json};
+
+/// Calls with the step's own role.
+pub const OWN_ACTIONS: &[&str] = &[
+    "s3:GetObjectVersion",
+    "s3:PutObject",
+    "sts:AssumeRole",
+    "sts:TagSession",
+];
+
+/// Calls with `fenrir-deployer`.
+pub const DEPLOYER_ACTIONS: &[&str] = &["cloudformation:DescribeChangeSet", "cloudformation:GetTemplate"];
+
+/// The step.
+pub const STEP: Step = Step {
+    name: "wait-changeset",
+    own_actions: OWN_ACTIONS,
+    deployer_actions: DEPLOYER_ACTIONS,
+};
+
+/// Problems that fit into a cause; all of them are in `problems.json`.
+const SHOWN: usize = 10;
+
+/// Looks at the change set once.
+///
+/// # Errors
+/// `ChangeSetError` when CloudFormation does not let it be read, `TransientError`, `InternalError`.
+pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
+    let (stack, change_set) = arns(&deployment)?;
+    let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
+    let seen = stacks.describe_change_set(&stack, &change_set).await;
+    let seen = seen.map_err(|fault| reading(fault, "the change set"))?;
+    let status = match seen {
+        None => gone(&mut deployment),
+        Some(seen) => match seen.answer {
+            Answer::Pending => {
+                let overdue = !deployment.overdue(env.now()).is_negative();
+                pending(&mut deployment, overdue)
+            }
+            Answer::Gone => gone(&mut deployment),
+            Answer::NoChanges => no_changes(&mut deployment, &seen),
+            Answer::Failed => failed(&mut deployment, &seen),
+            Answer::Made => {
+                let processed = stacks.processed_template(&stack, &seen.arn).await;
+                let processed = processed.map_err(|fault| reading(fault, "the processed template"))?;
+                made(env, &mut deployment, &seen, &processed).await?
+            }
+        },
+    };
+    if let Some(change_set) = deployment.change_set.as_mut() {
+        change_set.status = status;
+    }
+    Ok(deployment)
+}
+
+fn arns(deployment: &Deployment) -> Result<(String, String), StepError> {
+    let change_set = deployment
+        .change_set
+        .as_ref()
+        .and_then(|change_set| change_set.arn.clone());
+    deployment
+        .stack
+        .arn
+        .clone()
+        .zip(change_set)
+        .ok_or_else(|| StepError::new(ErrorName::InternalError, "the state names no change set to wait for"))
+}
+
+fn reading(fault: Fault, what: &str) -> StepError {
+    fault.into_step(ErrorName::ChangeSetError, &format!("reading {what}"))
+}
+
+fn pending(deployment: &mut Deployment, overdue: bool) -> ChangeSetStatus {
+    if !overdue {
+        deployment.wait = deployment.wait.next();
+        return ChangeSetStatus::Pending;
+    }
+    let cause = format!(
+        "the timeout passed while CloudFormation was still making the change set of stack `{}`; nothing was changed; \
+         deploy again, with a longer `timeout` if this is usual",
+        deployment.stack.name
+    );
+    deployment.fail(ErrorName::ChangeSetError, &cause);
+    ChangeSetStatus::Failed
+}
+
+fn gone(deployment: &mut Deployment) -> ChangeSetStatus {
+    let cause = format!(
+        "the change set of stack `{}` was removed, or outdated by another that was executed; somebody works on the \
+         stack without Fenrir; nothing was changed by this deploy; find out who, then deploy again",
+        deployment.stack.name
+    );
+    deployment.fail(ErrorName::ChangeSetError, &cause);
+    ChangeSetStatus::Failed
+}
+
+/// A success, of a stack that is there. A stack that would be created of nothing is none.
+fn no_changes(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
+    if deployment.stack.action == Some(StackAction::Update) {
+        ChangeSetStatus::NoChanges
+    } else {
+        failed(deployment, seen)
+    }
+}
+
+fn failed(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
+    let words = if seen.reason.is_empty() {
+        "no reason given"
+    } else {
+        seen.reason.as_str()
+    };
+    let cause = format!(
+        "CloudFormation could not make the change set of stack `{}`: {words}; nothing was changed; mend the template \
+         and deploy again",
+        deployment.stack.name
+    );
+    deployment.fail(ErrorName::ChangeSetError, &cause);
+    ChangeSetStatus::Failed
+}
+
+/// The second check; then ready, or for a plan described.
+async fn made(
+    env: &Environment,
+    deployment: &mut Deployment,
+    seen: &ChangeSetSeen,
+    processed: &str,
+) -> Result<ChangeSetStatus, StepError> {
+    let head = deployment.release.clone();
+    let objects = Objects::new(&env.own_in(&head.owner.aws_region));
+    let rewritten = objects.get_own(&head, &deployment.template).await;
+    let rewritten = rewritten.map_err(|error| error.into_step(ErrorName::InternalError, "reading the template"))?;
+    let problems = check(&rewritten, processed, &seen.changes, deployment)?;
+    if problems.iter().any(|problem| problem.severity != Severity::Warning) {
+        put(&objects, deployment, "problems.json", &json!(problems)).await?;
+        deployment.fail(ErrorName::ChangeSetError, &refusal(&deployment.stack.name, &problems));
+        return Ok(ChangeSetStatus::Failed);
+    }
+    if head.operation == Operation::Deploy {
+        return Ok(ChangeSetStatus::Ready);
+    }
+    let plan = json!({"action": deployment.stack.action, "changes": seen.changes, "warnings": problems});
+    put(&objects, deployment, "changes.json", &plan).await?;
+    Ok(ChangeSetStatus::Planned)
+}
+
+fn check(
+    rewritten: &[u8],
+    processed: &str,
+    changes: &[Change],
+    deployment: &Deployment,
+) -> Result<Vec<Problem>, StepError> {
+    let rewritten: Value = serde_json::from_slice(rewritten)
+        .map_err(|error| StepError::new(ErrorName::InternalError, format!("the rewritten template: {error}")))?;
+    // What cannot be read cannot be checked, and is not executed.
+    let processed: Value = serde_json::from_str(processed).map_err(|error| {
+        StepError::new(
+            ErrorName::ChangeSetError,
+            format!("CloudFormation shows a processed template that cannot be read: {error}; nothing was changed"),
+        )
+    })?;
+    let changes: Vec<policy::Change> = changes.iter().map(policy::Change::from).collect();
+    Ok(policy::second_check(
+        &rewritten,
+        &processed,
+        &changes,
+        &deployment.release.owner(),
+    ))
+}
+
+async fn put(objects: &Objects, deployment: &Deployment, name: &str, value: &Value) -> Result<(), StepError> {
+    let bytes = value.to_string().into_bytes();
+    let stored = objects
+        .put_own(&deployment.release, name, "application/json", bytes)
+        .await;
+    stored.map_err(|error| error.into_step(ErrorName::InternalError, &format!("storing `{name}`")))?;
+    Ok(())
+}
+
+fn refusal(stack: &str, problems: &[Problem]) -> String {
+    let refused: Vec<&Problem> = problems.iter().filter(|p| p.severity != Severity::Warning).collect();
+    let mut lines = vec![format!(
+        "the change set of stack `{stack}` would do what the template does not explain; nothing was changed:"
+    )];
+    lines.extend(refused.iter().take(SHOWN).map(|problem| {
+        let help = problem
+            .help
+            .as_ref()
+            .map(|help| format!("; {help}"))
+            .unwrap_or_default();
+        printable(&format!(
+            "{} at `{}`: {}{help}",
+            problem.code, problem.path, problem.message
+        ))
+    }));
+    if refused.len() > SHOWN {
+        lines.push(format!(
+            "and {} more, in `problems.json` of the release",
+            refused.len() - SHOWN
+        ));
+    }
+    lines.join("\n")
+}
