@@ -6,6 +6,7 @@
 //! ([`ownership::Wanted`]), somebody fetches what is known of them ([`ownership::World`]), and [`policy`] judges the
 //! template against that and rewrites it. From then on only the small [`deployment::Deployment`] goes from step to step.
 
+pub mod codes;
 pub mod deployment;
 pub mod error;
 pub mod house;
