@@ -131,7 +131,7 @@ catalogue! {
         what: "every key of a resource but Type, Properties, DependsOn, DeletionPolicy and UpdateReplacePolicy",
         why: "Condition, Metadata, Connectors and the others change the resource after it was checked",
         bad: "Metadata: {}", good: "(leave it out)";
-    DEPENDS_ON = "F0209", "DependsOn of something else",
+    DEPENDS_ON = "F0209", "`DependsOn` of something else",
         what: "a `DependsOn` that is not the logical id of another resource of the template, or a list of such",
         why: "CloudFormation would refuse it later",
         bad: "DependsOn: !Ref Queue", good: "DependsOn: Queue";
@@ -280,7 +280,11 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_in_order() {
-        assert!(CATALOGUE.windows(2).all(|pair| matches!(pair, [a, b] if a.code < b.code)));
+        assert!(
+            CATALOGUE
+                .windows(2)
+                .all(|pair| matches!(pair, [a, b] if a.code < b.code))
+        );
         assert_eq!(explain("f0001").map(|e| e.code), Some(SYNTAX));
     }
 }

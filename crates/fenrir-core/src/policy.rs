@@ -1,4 +1,27 @@
 //! The policy: the closed allow-list of what a template may say.
+//!
+//! [`registry::TYPES`] lists the resource types, one file each under `types/`, event types under `events/`. A type is
+//! a table of properties, each with its [`rule::Rule`] and the reason for it; `docs/policy.md` is made from these
+//! tables. The judgement walks the template once along them: it checks, asks the world through the `ask_` functions of
+//! [`judge::Judge`], and rewrites. [`wanted`] is the same walk with nobody to answer, so nothing that the judgement
+//! asks can be missing from what is fetched.
+
+mod arn;
+mod artifact;
+mod destination;
+pub mod events;
+pub mod judge;
+pub mod kind;
+mod level;
+mod merged;
+pub mod place;
+pub mod policies;
+pub mod registry;
+pub mod role;
+pub mod rule;
+mod scan;
+mod suggest;
+pub mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +29,10 @@ use serde_json::Value;
 
 use crate::owner::Owner;
 use crate::ownership::{Wanted, World};
-use crate::problem::Problem;
-use crate::template::Document;
+use crate::problem::{Problem, Severity};
+use crate::template::{Document, MAX_PROBLEMS};
+use judge::{Index, Judge, Knowledge};
+use merged::Merged;
 
 /// Whose template is judged, and what the release and the administrators say about it.
 #[derive(Debug, Clone)]
@@ -26,23 +51,68 @@ pub struct Context {
 pub struct Judgement {
     /// All problems, in the order of the file.
     pub problems: Vec<Problem>,
-    /// The rewritten template; only when no problem is an error.
+    /// The rewritten template; only when no problem is an error, and nothing was left unchecked.
     pub template: Option<Value>,
 }
 
 /// Which things outside the template it refers to.
 #[must_use]
-pub fn wanted(_document: &Document, _context: &Context) -> Wanted {
-    Wanted::default()
+pub fn wanted(document: &Document, context: &Context) -> Wanted {
+    run(document, context, Knowledge::Collecting).1
 }
 
 /// Judges the template against the world, and rewrites it.
 #[must_use]
-pub fn judge(document: &Document, _context: &Context, _world: &World) -> Judgement {
-    Judgement {
-        problems: Vec::new(),
-        template: Some(document.value().clone()),
+pub fn judge(document: &Document, context: &Context, world: &World) -> Judgement {
+    run(document, context, Knowledge::World(Index::new(world))).0
+}
+
+/// Judges the template without a world (`fenrir validate` without an inventory): what needs AWS becomes a problem of
+/// [`Severity::NotChecked`].
+#[must_use]
+pub fn judge_without_world(document: &Document, context: &Context) -> Judgement {
+    run(document, context, Knowledge::Nothing).0
+}
+
+/// The one walk.
+fn run(document: &Document, context: &Context, knowledge: Knowledge<'_>) -> (Judgement, Wanted) {
+    let merged = Merged::new(document);
+    let mut judge = Judge::new(context, knowledge, &merged);
+    let mut template = level::template(&mut judge, document, &merged);
+    let (wanted, problems, added) = judge.finish();
+    if let Some(resources) = template.get_mut("Resources").and_then(Value::as_object_mut) {
+        resources.extend(added);
     }
+    let problems = in_order(document, &merged, problems);
+    let is_clean = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    let judgement = Judgement {
+        problems,
+        template: is_clean.then_some(template),
+    };
+    (judgement, wanted)
+}
+
+/// Leads each problem back to where its cause stands in the file, drops what is told twice (one line of Globals is
+/// judged in every function), and sorts by place.
+fn in_order(document: &Document, merged: &Merged<'_>, found: Vec<Problem>) -> Vec<Problem> {
+    let mut seen = BTreeSet::new();
+    let mut problems = Vec::with_capacity(found.len());
+    for problem in merged.problems.iter().cloned().chain(found) {
+        let path = merged
+            .origin(document, &problem.path)
+            .unwrap_or_else(|| problem.path.clone());
+        let position = problem.position.or_else(|| document.position(&path));
+        if seen.insert((problem.code.clone(), path.clone(), problem.message.clone())) {
+            problems.push(Problem {
+                path,
+                position,
+                ..problem
+            });
+        }
+    }
+    problems.sort_by_key(|problem| problem.position);
+    problems.truncate(MAX_PROBLEMS);
+    problems
 }
 
 /// One entry of a change set's list of changes, in CloudFormation's words.

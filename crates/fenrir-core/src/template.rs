@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::problem::{Position, Problem};
 use positions::Positions;
 
+pub(crate) use limits::shown;
 pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_PROBLEMS};
 
 /// A loaded template: our own tree, and where in the file each part of it stood.

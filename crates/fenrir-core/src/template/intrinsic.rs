@@ -39,7 +39,9 @@ pub fn is_function(key: &str) -> bool {
 /// Whether a value is an intrinsic, allowed or not: a map with exactly one key, that of a function.
 #[must_use]
 pub fn is_intrinsic(value: &Value) -> bool {
-    value.as_object().is_some_and(|map| sole(map).is_some_and(|(key, _)| is_function(key)))
+    value
+        .as_object()
+        .is_some_and(|map| sole(map).is_some_and(|(key, _)| is_function(key)))
 }
 
 /// The only member of a map.
@@ -118,8 +120,14 @@ mod tests {
     #[test]
     fn one_reference_in_all_its_forms() {
         assert_eq!(target(&json!({"Ref": "A"})), Some(Target::Ref("A")));
-        assert_eq!(target(&json!({"Fn::GetAtt": ["A", "B.C"]})), Some(Target::GetAtt("A", "B.C")));
-        assert_eq!(target(&json!({"Fn::GetAtt": "A.B.C"})), Some(Target::GetAtt("A", "B.C")));
+        assert_eq!(
+            target(&json!({"Fn::GetAtt": ["A", "B.C"]})),
+            Some(Target::GetAtt("A", "B.C"))
+        );
+        assert_eq!(
+            target(&json!({"Fn::GetAtt": "A.B.C"})),
+            Some(Target::GetAtt("A", "B.C"))
+        );
         assert_eq!(target(&json!({"Fn::Sub": "${A.B}"})), Some(Target::GetAtt("A", "B")));
         for other in [
             json!("A"),

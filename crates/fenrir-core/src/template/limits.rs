@@ -47,8 +47,12 @@ pub(super) fn not_a_map() -> Problem {
 }
 
 pub(super) fn null(path: &str) -> Problem {
-    Problem::error(codes::NULL, path, "there is no value here, and CloudFormation refuses empty values")
-        .help("write a value or remove the line; for an empty text write `\"\"`, for an empty map `{}`")
+    Problem::error(
+        codes::NULL,
+        path,
+        "there is no value here, and CloudFormation refuses empty values",
+    )
+    .help("write a value or remove the line; for an empty text write `\"\"`, for an empty map `{}`")
 }
 
 /// What is wrong with the characters of a string. Line breaks and tabs are text in a value, but not in a key.

@@ -113,7 +113,9 @@ fn is_ambiguous_number(text: &str) -> bool {
             let whole = part.split('.').next().unwrap_or_default();
             (1..=2).contains(&whole.len()) && whole.bytes().all(|b| b.is_ascii_digit())
         })
-        && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'_'));
+        && unsigned
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'_'));
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
     let floating = only(exponent, |b| b.is_ascii_digit())
@@ -157,11 +159,38 @@ mod tests {
     #[test]
     fn what_has_two_meanings_is_refused() {
         for text in [
-            "yes", "No", "ON", "off", "y", "N", "0777", "012345678901", "+5", "1_000", "12:30", "190:20:30.15", "0x1F",
-            "0o17", "0b11", "1e5", "1.5e3", ".inf", "-.INF", ".NaN", ".5", "01.5", "+1.5", "99999999999999999999",
-            "0.1234567890123456789", "1e999",
+            "yes",
+            "No",
+            "ON",
+            "off",
+            "y",
+            "N",
+            "0777",
+            "012345678901",
+            "+5",
+            "1_000",
+            "12:30",
+            "190:20:30.15",
+            "0x1F",
+            "0o17",
+            "0b11",
+            "1e5",
+            "1.5e3",
+            ".inf",
+            "-.INF",
+            ".NaN",
+            ".5",
+            "01.5",
+            "+1.5",
+            "99999999999999999999",
+            "0.1234567890123456789",
+            "1e999",
         ] {
-            assert!(matches!(resolve(text), Scalar::Refused(..)), "{text}: {:?}", resolve(text));
+            assert!(
+                matches!(resolve(text), Scalar::Refused(..)),
+                "{text}: {:?}",
+                resolve(text)
+            );
         }
     }
 

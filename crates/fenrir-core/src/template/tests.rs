@@ -1,6 +1,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that cannot go on has failed"
 )]
 
@@ -43,7 +44,10 @@ fn short_forms_become_long_ones() {
 fn json_is_read_with_positions_too() {
     let text = "{\n\t\"a\": [\"x\\/y\", 0, false, \"\"],\n\t\"b\": {\"c/d\": 1.5}\n}";
     let document = Document::load(text).unwrap();
-    assert_eq!(document.value(), &json!({"a": ["x/y", 0, false, ""], "b": {"c/d": 1.5}}));
+    assert_eq!(
+        document.value(),
+        &json!({"a": ["x/y", 0, false, ""], "b": {"c/d": 1.5}})
+    );
     let at = |pointer: &str| document.position(pointer).map(|p| (p.line, p.column));
     assert_eq!(at("/a/1"), Some((2, 16)));
     assert_eq!(at("/b/c~1d"), Some((3, 8)));
@@ -136,7 +140,10 @@ fn a_text_beyond_the_limit_is_not_read() {
 
 #[test]
 fn the_number_of_problems_is_limited() {
-    assert_eq!(refusals(&format!("a: [{}]", "yes, ".repeat(10_000))).len(), MAX_PROBLEMS);
+    assert_eq!(
+        refusals(&format!("a: [{}]", "yes, ".repeat(10_000))).len(),
+        MAX_PROBLEMS
+    );
 }
 
 #[test]
@@ -145,7 +152,11 @@ fn a_value_out_of_a_release_obeys_the_same_rules() {
     let codes: Vec<_> = problems.iter().map(|p| (p.code.as_ref(), p.path.as_str())).collect();
     assert_eq!(
         codes,
-        [(codes::NULL, "/a"), (codes::UNPRINTABLE, "/b\n"), (codes::UNPRINTABLE, "/b\n")]
+        [
+            (codes::NULL, "/a"),
+            (codes::UNPRINTABLE, "/b\n"),
+            (codes::UNPRINTABLE, "/b\n")
+        ]
     );
     assert_eq!(Document::from_value(json!([])).unwrap_err()[0].code, codes::NOT_A_MAP);
 }

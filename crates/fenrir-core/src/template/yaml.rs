@@ -129,14 +129,14 @@ impl Loader {
                 self.documents += 1;
                 if self.documents > 1 {
                     let problem = Problem::error(codes::SEVERAL_DOCUMENTS, "", "the file holds more than one document");
-                    return Err(problem.at(Some(at)).help("remove the line `---` and what belongs to the other document"));
+                    return Err(problem
+                        .at(Some(at))
+                        .help("remove the line `---` and what belongs to the other document"));
                 }
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag.as_deref(), at),
-            Event::SequenceStart(anchor, tag) => {
-                self.start(Container::List(Vec::new()), anchor, tag.as_deref(), at)
-            }
+            Event::SequenceStart(anchor, tag) => self.start(Container::List(Vec::new()), anchor, tag.as_deref(), at),
             Event::MappingStart(anchor, tag) => {
                 self.start(Container::Map(Map::new(), None), anchor, tag.as_deref(), at)
             }
@@ -150,8 +150,9 @@ impl Loader {
         match self.root {
             None => {
                 let problem = Problem::error(codes::NOT_A_MAP, "", "the file is empty");
-                self.problems
-                    .push(problem.help("a template begins with `Transform: AWS::Serverless-2016-10-31` and `Resources:`"));
+                self.problems.push(
+                    problem.help("a template begins with `Transform: AWS::Serverless-2016-10-31` and `Resources:`"),
+                );
             }
             Some(value) if self.problems.is_empty() && value.is_object() => return Ok((value, self.positions.seal())),
             // An empty document is a null, and has been told already.
@@ -177,7 +178,9 @@ impl Loader {
 
     /// The key into the positions of the part that comes next.
     fn next_key(&self) -> Key {
-        self.open.last().map_or(Key::ROOT, |open| open.key.child(&open.segment()))
+        self.open
+            .last()
+            .map_or(Key::ROOT, |open| open.key.child(&open.segment()))
     }
 
     fn expects_key(&self) -> bool {
@@ -192,7 +195,8 @@ impl Loader {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, at: Position) -> Step {
         if self.expects_key() {
-            return self.key(text, style, tag, at);
+            self.key(text, style, tag, at);
+            return Ok(());
         }
         let fold = self.fold(tag, at);
         let value = match fold {
@@ -201,9 +205,8 @@ impl Loader {
                 Some((id, attribute)) => json!([id, attribute]),
                 None => Value::String(text.to_owned()),
             },
-            Some(_) => Value::String(text.to_owned()),
             None if style == ScalarStyle::Plain => self.plain(text, at),
-            None => Value::String(text.to_owned()),
+            _ => Value::String(text.to_owned()),
         };
         if let Some(problem) = limits::text(text, false, &self.path_if_bad(text)) {
             self.tell(problem, at);
@@ -240,14 +243,18 @@ impl Loader {
         }
     }
 
-    fn key(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Step {
+    fn key(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) {
         let path = |loader: &Self| {
             let path = loader.path();
             let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
             pointer(parent, text)
         };
         if tag.is_some() {
-            let problem = Problem::error(codes::BAD_KEY, path(self), format!("the key `{}` has a tag", shown(text)));
+            let problem = Problem::error(
+                codes::BAD_KEY,
+                path(self),
+                format!("the key `{}` has a tag", shown(text)),
+            );
             self.tell(problem.help("write the key as plain text"), at);
         }
         if style == ScalarStyle::Plain {
@@ -267,10 +274,13 @@ impl Loader {
             }
         }
         if let Some(problem) = limits::text(text, true, "") {
-            let problem = Problem { path: path(self), ..problem };
+            let problem = Problem {
+                path: path(self),
+                ..problem
+            };
             self.tell(problem, at);
         }
-        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        let Some(open) = self.open.last_mut() else { return };
         let key = open.key.child(text);
         if let Container::Map(members, next) = &mut open.container {
             open.duplicate = members.contains_key(text);
@@ -283,22 +293,29 @@ impl Loader {
                 None => format!("the key `{}` is already there", shown(text)),
             };
             let problem = Problem::error(codes::DUPLICATE_KEY, path(self), message);
-            self.tell(problem.help("keep one of the two: readers disagree on which one counts"), at);
+            self.tell(
+                problem.help("keep one of the two: readers disagree on which one counts"),
+                at,
+            );
         } else {
             self.positions.note(key, at);
         }
-        Ok(())
     }
 
     /// Where a key was noted before. A scan, but only for the few duplicates that are told.
     fn positions_of(&self, key: Key) -> Option<Position> {
-        (self.problems.len() < MAX_PROBLEMS).then(|| self.positions.scan(key)).flatten()
+        (self.problems.len() < MAX_PROBLEMS)
+            .then(|| self.positions.scan(key))
+            .flatten()
     }
 
     /// The long form of a tag, if it is one of the four.
     fn fold(&mut self, tag: Option<&Tag>, at: Position) -> Option<&'static str> {
         let tag = tag?;
-        if let Some(long) = Some(tag).filter(|tag| tag.handle == "!").and_then(|tag| long_form(&tag.suffix)) {
+        if let Some(long) = Some(tag)
+            .filter(|tag| tag.handle == "!")
+            .and_then(|tag| long_form(&tag.suffix))
+        {
             return Some(long);
         }
         let name = match tag.handle.as_str() {
@@ -316,7 +333,9 @@ impl Loader {
     fn start(&mut self, container: Container, anchor: usize, tag: Option<&Tag>, at: Position) -> Step {
         if self.expects_key() {
             let problem = Problem::error(codes::BAD_KEY, self.path(), "a list or a map cannot be a key");
-            return Err(problem.at(Some(at)).help("write the key as text, in quotes where it begins with `{` or `[`"));
+            return Err(problem
+                .at(Some(at))
+                .help("write the key as text, in quotes where it begins with `{` or `[`"));
         }
         let fold = self.fold(tag, at);
         self.note_item(at);
@@ -367,7 +386,11 @@ impl Loader {
             return Err(limits::too_deep(&self.path()).at(Some(at)));
         }
         // Charged first: the copy is what costs.
-        let value = self.anchors.get(&anchor).map(|(value, _)| value.clone()).unwrap_or_default();
+        let value = self
+            .anchors
+            .get(&anchor)
+            .map(|(value, _)| value.clone())
+            .unwrap_or_default();
         self.put(Part { value, size, at })
     }
 
@@ -387,7 +410,9 @@ impl Loader {
                 self.path(),
                 "written out, the aliases of this template make it larger than 1 MB",
             );
-            return Err(problem.at(Some(at)).help("use fewer aliases, or none: `Globals` shares what functions have in common"));
+            return Err(problem
+                .at(Some(at))
+                .help("use fewer aliases, or none: `Globals` shares what functions have in common"));
         }
         Ok(())
     }

@@ -1,0 +1,32 @@
+//! Did you mean: the nearest of the names that are allowed.
+
+/// The name that was probably meant.
+pub(crate) fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    // A typing error in three letters or so; more would suggest something else altogether.
+    let reach = (given.chars().count() / 3).clamp(1, 3);
+    names
+        .into_iter()
+        .filter_map(|name| {
+            if name.eq_ignore_ascii_case(given.trim()) {
+                return Some((0, name));
+            }
+            let far = strsim::damerau_levenshtein(given, name);
+            (far <= reach).then_some((far, name))
+        })
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found_and_far_ones_are_not() {
+        let names = ["Timeout", "Runtime", "FunctionName"];
+        assert_eq!(nearest("timeout", names), Some("Timeout"));
+        assert_eq!(nearest("Tiemout", names), Some("Timeout"));
+        assert_eq!(nearest("Functionname", names), Some("FunctionName"));
+        assert_eq!(nearest("Handler", names), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! The resource types, one file each.
+
+pub mod function;
+pub mod queue;

@@ -1,0 +1,181 @@
+//! Template files and what is said about them.
+//!
+//! `cases/accepted/*.yaml` are accepted: beside each stands `*.json`, the rewritten template. `cases/refused/*.yaml`
+//! are refused: beside each stands `*.txt`, the problems. All are judged for the release and the world in
+//! `cases/world.json`. After a change that is meant: `FENRIR_BLESS=1 cargo test -p fenrir-core --test cases`, and read
+//! the difference.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fenrir_core::owner::Owner;
+use fenrir_core::ownership::World;
+use fenrir_core::policy::{self, Context, Judgement};
+use fenrir_core::problem::{Problem, Severity};
+use fenrir_core::template::Document;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
+}
+
+fn world() -> World {
+    serde_json::from_str(&fs::read_to_string(folder("world.json")).unwrap()).unwrap()
+}
+
+fn context(world: &World) -> Context {
+    let artifacts = world.artifacts.iter();
+    Context {
+        owner: Owner {
+            account: world.account.clone(),
+            region: world.region.clone(),
+            project: "payments/ledger".into(),
+            config: "dev".into(),
+        },
+        artifacts: Some(
+            artifacts
+                .map(|(uri, artifact)| (uri.clone(), artifact.sha256.clone()))
+                .collect(),
+        ),
+        allowed: ["arn:aws:lambda:eu-west-1:464622532012:layer:Datadog-Extension:65".to_owned()].into(),
+    }
+}
+
+fn cases(name: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder(name))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no cases in {name}");
+    files
+}
+
+fn judge(text: &str) -> Result<Judgement, Vec<Problem>> {
+    let world = world();
+    let document = Document::load(text)?;
+    Ok(policy::judge(&document, &context(&world), &world))
+}
+
+/// One problem as a reader sees it: where, what, and what to do.
+fn told(problems: &[Problem]) -> String {
+    problems.iter().fold(String::new(), |mut out, problem| {
+        let place = problem
+            .position
+            .map_or_else(|| "-".to_owned(), |p| format!("{}:{}", p.line, p.column));
+        let kind = match problem.severity {
+            Severity::Error => "",
+            Severity::Warning => " (warning)",
+            Severity::NotChecked => " (not checked)",
+        };
+        writeln!(out, "{place} {}{kind} {}", problem.code, problem.path).unwrap();
+        writeln!(out, "    {}", problem.message).unwrap();
+        if let Some(help) = &problem.help {
+            writeln!(out, "    help: {help}").unwrap();
+        }
+        out
+    })
+}
+
+/// Compares with the file beside the case, or writes it.
+fn expect(case: &Path, extension: &str, got: &str, failures: &mut Vec<String>) {
+    let beside = case.with_extension(extension);
+    let wanted = fs::read_to_string(&beside).unwrap_or_default();
+    if wanted == got {
+        return;
+    }
+    if std::env::var_os("FENRIR_BLESS").is_some() {
+        fs::write(&beside, got).unwrap();
+    } else {
+        failures.push(format!("{}: expected\n{wanted}\ngot\n{got}", case.display()));
+    }
+}
+
+fn end(failures: &[String]) {
+    assert!(
+        failures.is_empty(),
+        "{} cases differ\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn accepted_templates_are_rewritten() {
+    let mut failures = Vec::new();
+    for case in cases("accepted") {
+        match judge(&fs::read_to_string(&case).unwrap()) {
+            Ok(Judgement {
+                template: Some(template),
+                problems,
+            }) => {
+                assert!(problems.iter().all(|p| p.severity == Severity::Warning));
+                let text = serde_json::to_string_pretty(&template).unwrap() + "\n";
+                expect(&case, "json", &text, &mut failures);
+            }
+            Ok(Judgement { problems, .. }) | Err(problems) => {
+                failures.push(format!("{}: refused\n{}", case.display(), told(&problems)));
+            }
+        }
+    }
+    end(&failures);
+}
+
+#[test]
+fn refused_templates_are_told_why() {
+    let mut failures = Vec::new();
+    for case in cases("refused") {
+        let (Err(problems)
+        | Ok(Judgement {
+            problems,
+            template: None,
+        })) = judge(&fs::read_to_string(&case).unwrap())
+        else {
+            failures.push(format!("{}: accepted", case.display()));
+            continue;
+        };
+        assert!(!problems.is_empty(), "{}: refused without a word", case.display());
+        expect(&case, "txt", &told(&problems), &mut failures);
+    }
+    end(&failures);
+}
+
+/// What the judgement asks is what the first walk finds out: a world that answers nothing but that gives the same.
+#[test]
+fn nothing_is_asked_that_was_not_wanted() {
+    let world = world();
+    let context = context(&world);
+    for case in cases("accepted") {
+        let document = Document::load(&fs::read_to_string(&case).unwrap()).unwrap();
+        let wanted = policy::wanted(&document, &context);
+        let keys: Vec<_> = wanted
+            .kms_aliases
+            .iter()
+            .filter_map(|alias| world.kms_aliases.get(alias))
+            .collect();
+        let mut small = world.clone();
+        small.artifacts.retain(|uri, _| wanted.artifacts.contains(uri));
+        small
+            .resources
+            .retain(|r| wanted.resources.contains(&r.arn) || keys.contains(&&r.arn));
+        small.roles.retain(|role| {
+            wanted
+                .roles
+                .iter()
+                .any(|name| role.arn.ends_with(&format!(":role/{name}")))
+        });
+        let name = |tags: &fenrir_core::ownership::Tags| tags.get("Name").cloned().unwrap_or_default();
+        small
+            .security_groups
+            .retain(|group| wanted.security_groups.contains(&name(&group.tags)));
+        small.subnets.retain(|subnet| {
+            wanted.deploy_subnets || wanted.subnets.contains(&subnet.id) || wanted.subnets.contains(&name(&subnet.tags))
+        });
+        let all = policy::judge(&document, &context, &world);
+        let few = policy::judge(&document, &context, &small);
+        assert_eq!(all.template, few.template, "{}", case.display());
+    }
+}
