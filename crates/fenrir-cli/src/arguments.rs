@@ -33,6 +33,10 @@ pub struct Arguments {
 pub enum Command {
     /// Turn local code into zips that are the same bytes for the same files
     Package(Package),
+    /// Package, upload and deploy, and follow until the end
+    Deploy(Deploy),
+    /// Follow a deploy that has started
+    Attach(Attach),
     /// Judge a template by the deployer's rules, without AWS
     Validate(Validate),
     /// Tell what a rule does, why, and how to obey it

@@ -3,14 +3,21 @@
 
 pub mod archive;
 pub mod arguments;
+pub mod artifacts;
+pub mod aws;
 pub mod commands;
 pub mod container;
+pub mod ending;
 pub mod environment;
 pub mod exit;
 pub mod fault;
+pub mod follow;
+pub mod interrupt;
 pub mod package;
 pub mod printer;
 pub mod project;
+pub mod release;
 pub mod render;
 pub mod rules;
 pub mod source;
+pub mod upload;

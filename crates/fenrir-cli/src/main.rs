@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
-use fenrir_cli::commands::{explain, package, validate};
+use fenrir_cli::commands::{attach, deploy, explain, package, validate};
 use fenrir_cli::printer::Printer;
 
 fn main() -> ExitCode {
@@ -12,6 +12,8 @@ fn main() -> ExitCode {
     let mut printer = Printer::of_process();
     let end = match &arguments.command {
         Command::Package(arguments) => package::run(arguments, &mut printer),
+        Command::Deploy(arguments) => deploy::run(arguments, &mut printer),
+        Command::Attach(arguments) => attach::run(arguments, &mut printer),
         Command::Validate(arguments) => validate::run(arguments, &mut printer),
         Command::Explain(arguments) => explain::run(arguments, &mut printer),
     };

@@ -183,7 +183,9 @@ fn sha256(source: &Source) -> String {
     hex(&Sha256::digest(source.text.as_bytes()))
 }
 
-fn base(template: &Path) -> &Path {
+/// The folder of the template: what local paths are relative to.
+#[must_use]
+pub fn base(template: &Path) -> &Path {
     match template.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
@@ -217,7 +219,7 @@ impl<'a> Packing<'a> {
         let path = clean(&base(self.template).join(&reference.source));
         if !path.exists() {
             let message = format!("`{}` is not there", path.display());
-            return Err(Problem::error("F9001", &reference.path, message)
+            return Err(Problem::error("F0801", &reference.path, message)
                 .help("a local path is relative to the folder of the template"));
         }
         match reference.kind {
@@ -254,7 +256,7 @@ impl<'a> Packing<'a> {
                 "`{}` has a Dockerfile, which gives one zip for each function",
                 path.display()
             );
-            return Err(Problem::error("F9008", &reference.path, message).help("write `CodeUri` on each function"));
+            return Err(Problem::error("F0808", &reference.path, message).help("write `CodeUri` on each function"));
         };
         let not_built = |error: NotBuilt| not_built(reference, path, &error);
         let image = if let Some(image) = self.images.get(path) {
@@ -284,14 +286,14 @@ impl<'a> Packing<'a> {
         let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
         if !path.is_file() {
             let message = format!("`{}` is no file, and a definition must be one", path.display());
-            return Err(Problem::error("F9009", &reference.path, message).help("name a YAML or JSON file"));
+            return Err(Problem::error("F0809", &reference.path, message).help("name a YAML or JSON file"));
         }
         if size > DEFINITION_LIMIT {
             let message = format!(
                 "`{}` has {size} bytes, more than the {DEFINITION_LIMIT} of a definition",
                 path.display()
             );
-            return Err(Problem::error("F9004", &reference.path, message).help("split the API or the state machine"));
+            return Err(Problem::error("F0804", &reference.path, message).help("split the API or the state machine"));
         }
         let suffix = match path.extension().and_then(|suffix| suffix.to_str()) {
             Some("json") => ".json",
@@ -309,7 +311,7 @@ impl<'a> Packing<'a> {
             .and_then(|()| fs::write(folder.join(LIST), text))
             .map_err(|e| {
                 Problem::error(
-                    "F9003",
+                    "F0803",
                     "",
                     format!("`{}` cannot be written: {}", folder.display(), reason(&e)),
                 )
@@ -332,20 +334,20 @@ fn clean(path: &Path) -> PathBuf {
 
 fn unpackable(reference: &Reference, error: &Unpackable) -> Problem {
     let (code, help) = match error {
-        Unpackable::Unreadable { .. } => ("F9002", "make it readable, or leave it out by a `.fenrirignore`"),
-        Unpackable::Unwritable { .. } => ("F9003", "make the folder writable, or free some space"),
+        Unpackable::Unreadable { .. } => ("F0802", "make it readable, or leave it out by a `.fenrirignore`"),
+        Unpackable::Unwritable { .. } => ("F0803", "make the folder writable, or free some space"),
         Unpackable::TooLarge { .. } => (
-            "F9004",
+            "F0804",
             "leave out what the function does not need by a `.fenrirignore`",
         ),
         Unpackable::Empty(_) => (
-            "F9005",
+            "F0805",
             "is it built? do `.gitignore` or `.fenrirignore` leave out everything?",
         ),
         Unpackable::Link(_) | Unpackable::Special(_) | Unpackable::Name(_) => {
-            ("F9006", "leave it out by a `.fenrirignore`, or put a file in its place")
+            ("F0806", "leave it out by a `.fenrirignore`, or put a file in its place")
         }
-        Unpackable::NoZip(_) => ("F9007", "name a folder, or a zip"),
+        Unpackable::NoZip(_) => ("F0807", "name a folder, or a zip"),
     };
     Problem::error(code, &reference.path, error.to_string()).help(help)
 }
@@ -359,5 +361,5 @@ fn not_built(reference: &Reference, folder: &Path, error: &NotBuilt) -> Problem 
         NotBuilt::Failed(_) => "mend the Dockerfile",
         NotBuilt::NotInImage(_) => "let the Dockerfile put the function's zip there: `/<logical id>.zip`",
     };
-    Problem::error("F9008", &reference.path, message).help(help)
+    Problem::error("F0808", &reference.path, message).help(help)
 }

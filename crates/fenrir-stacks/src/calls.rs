@@ -42,6 +42,8 @@ pub struct Stack {
     pub reason: String,
     /// Tags; none before the first change set was executed.
     pub tags: BTreeMap<String, String>,
+    /// Outputs, key and value, in CloudFormation's order.
+    pub outputs: Vec<(String, String)>,
 }
 
 impl Stack {
@@ -154,6 +156,11 @@ impl Stacks {
                 .tags()
                 .iter()
                 .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
+                .collect(),
+            outputs: stack
+                .outputs()
+                .iter()
+                .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
                 .collect(),
         }))
     }

@@ -67,12 +67,15 @@ impl Event {
         (self.resource_type == STACK && self.physical_id == stack_arn).then(|| Status::parse(&self.status))
     }
 
-    fn is_failure(&self) -> bool {
+    /// Something failed.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
         self.status.ends_with("_FAILED")
     }
 
     /// Cancelled because something else failed, or because the update was cancelled.
-    fn is_cancelled(&self) -> bool {
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
         self.reason.trim_end_matches('.').ends_with("cancelled")
     }
 }

@@ -14,7 +14,7 @@ pub fn run(arguments: &Explain, printer: &mut Printer) -> Result<Exit, Stop> {
     let code = arguments.code.to_uppercase();
     let Some(rule) = rules::find(&code) else {
         return Err(Fault::usage(format!("there is no rule `{}`", arguments.code))
-            .help("the code stands in the brackets of a problem: `error[F9001]`")
+            .help("the code stands in the brackets of a problem: `error[F0801]`")
             .into());
     };
     printer.result(&format!("{}: {}", rule.code, rule.title));

@@ -1,5 +1,19 @@
 //! One file per verb.
 
+use std::future::Future;
+
+use crate::exit::Exit;
+use crate::fault::{Fault, Stop};
+
+pub mod attach;
+pub mod deploy;
 pub mod explain;
 pub mod package;
 pub mod validate;
+
+/// Runs a command that talks to AWS.
+fn on_runtime(command: impl Future<Output = Result<Exit, Stop>>) -> Result<Exit, Stop> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|_| Fault::failed("the operating system gives no means to talk to AWS"))?;
+    runtime.block_on(command)
+}

@@ -1,10 +1,9 @@
 //! `fenrir validate`: the judgement of the deployer, without AWS.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use fenrir_core::ownership::{Wanted, World};
+use fenrir_core::ownership::World;
 use fenrir_core::policy::{self, Context, Judgement};
 use fenrir_core::problem::{Problem, Severity};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::arguments::{Format, Validate};
 use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::printer::Printer;
-use crate::project;
+use crate::project::{self, unasked};
 use crate::source::{self, Source, reason};
 
 /// Account and region to judge for when nobody says: they only colour names and ARNs of the rewritten template.
@@ -92,27 +91,6 @@ fn judge(document: &fenrir_core::template::Document, inventory: Option<World>, a
         ..world
     };
     policy::judge(document, &context, &world)
-}
-
-/// A world of which nothing is known, because nobody asked.
-#[must_use]
-pub fn unasked(wanted: &Wanted) -> World {
-    let sets = [
-        &wanted.artifacts,
-        &wanted.texts,
-        &wanted.roles,
-        &wanted.security_groups,
-        &wanted.subnets,
-        &wanted.resources,
-        &wanted.kms_aliases,
-    ];
-    let asked = sets.into_iter().flatten();
-    World {
-        unknown: asked
-            .map(|asked| (asked.clone(), "AWS was not asked".to_owned()))
-            .collect::<BTreeMap<_, _>>(),
-        ..World::default()
-    }
 }
 
 fn inventory(path: &Path) -> Result<World, Fault> {

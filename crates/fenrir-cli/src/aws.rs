@@ -1,0 +1,271 @@
+//! Where AWS is, who asks, and the clients of one command.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
+use fenrir_aws::fault;
+use fenrir_core::error::{self, FaultKind};
+use fenrir_core::house;
+use fenrir_core::owner::Owner;
+use fenrir_core::problem::printable;
+use fenrir_stacks::Stacks;
+
+use crate::arguments::AwsArguments;
+use crate::fault::Fault;
+
+/// How the services spell "these credentials are not, or no longer, good".
+/// Sources: the common errors of STS, S3 and Step Functions.
+const BAD_CREDENTIALS: [&str; 8] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// Everything that a deploy needs of AWS.
+#[derive(Debug)]
+pub struct Aws {
+    /// S3 in the region of the application.
+    pub s3: aws_sdk_s3::Client,
+    /// Step Functions in the region of the deployer.
+    pub sfn: aws_sdk_sfn::Client,
+    /// CloudFormation in the region of the application, with the caller's own rights.
+    pub stacks: Stacks,
+    /// Who asks.
+    pub caller: Caller,
+    /// Account to deploy into.
+    pub account: String,
+    /// Region to deploy into.
+    pub region: String,
+    /// The deployer's bucket of that region.
+    pub bucket: String,
+    /// The deployer.
+    pub machine: StateMachine,
+}
+
+/// Who asks, as STS says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Account id.
+    pub account: String,
+    /// ARN.
+    pub arn: String,
+}
+
+/// The deployer's state machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMachine {
+    /// ARN.
+    pub arn: String,
+    /// Its region.
+    pub region: String,
+    /// Its account: the deployer's.
+    pub account: String,
+}
+
+impl StateMachine {
+    /// Takes `arn:<partition>:states:<region>:<account>:stateMachine:<name>` apart.
+    #[must_use]
+    pub fn parse(arn: &str) -> Option<Self> {
+        let parts: Vec<&str> = arn.split(':').collect();
+        let ["arn", _, "states", region, account, "stateMachine", name] = parts.as_slice() else {
+            return None;
+        };
+        (!region.is_empty() && !name.is_empty() && account.len() == 12).then(|| Self {
+            arn: arn.to_owned(),
+            region: (*region).to_owned(),
+            account: (*account).to_owned(),
+        })
+    }
+
+    /// The ARN of one of its executions.
+    #[must_use]
+    pub fn execution(&self, name: &str) -> String {
+        format!("{}:{name}", self.arn.replacen(":stateMachine:", ":execution:", 1))
+    }
+}
+
+impl Aws {
+    /// Finds credentials, region and deployer, and asks STS who the caller is.
+    ///
+    /// # Errors
+    /// One of them is missing or not accepted.
+    pub async fn connect(arguments: &AwsArguments) -> Result<Self, Fault> {
+        let given = arguments.state_machine.as_deref().map(state_machine).transpose()?;
+        let config = config(arguments).await;
+        let region = config
+            .region()
+            .map(ToString::to_string)
+            .filter(|region| !region.is_empty());
+        let region = region
+            .ok_or_else(|| Fault::usage("no region is given").help("set `AWS_REGION`, or say `--region REGION`"))?;
+        prove_credentials(&config).await?;
+        let caller = caller(&config).await?;
+        let account = arguments.account.clone().unwrap_or_else(|| caller.account.clone());
+        let machine = given.unwrap_or_else(|| {
+            let deployer = arguments.deployer_account.as_ref().unwrap_or(&caller.account);
+            default_machine(&region, deployer)
+        });
+        let states = config.to_builder().region(Region::new(machine.region.clone())).build();
+        Ok(Self {
+            s3: s3(&config),
+            sfn: aws_sdk_sfn::Client::new(&states),
+            stacks: Stacks::new(&config),
+            bucket: house::bucket(&machine.account, &region),
+            caller,
+            account,
+            region,
+            machine,
+        })
+    }
+}
+
+/// Clients that notice soon when nobody is there. How often they try again is `AWS_MAX_ATTEMPTS`, as for every AWS tool.
+async fn config(arguments: &AwsArguments) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build());
+    if let Some(profile) = &arguments.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &arguments.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &arguments.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}
+
+/// A local AWS has no host for each bucket.
+fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let own = config.endpoint_url().is_some();
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(own).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// The deployer of an account that has its state machine in the application's own region.
+fn default_machine(region: &str, account: &str) -> StateMachine {
+    let owner = Owner {
+        region: region.to_owned(),
+        account: String::new(),
+        project: String::new(),
+        config: String::new(),
+    };
+    StateMachine {
+        arn: format!(
+            "arn:{}:states:{region}:{account}:stateMachine:{}",
+            owner.partition(),
+            house::STATE_MACHINE
+        ),
+        region: region.to_owned(),
+        account: account.to_owned(),
+    }
+}
+
+fn state_machine(arn: &str) -> Result<StateMachine, Fault> {
+    StateMachine::parse(arn).ok_or_else(|| {
+        Fault::usage(format!("`{arn}` is no state machine"))
+            .help("it looks like `arn:aws:states:eu-west-1:111122223333:stateMachine:fenrir`")
+    })
+}
+
+/// Asks for credentials before anything else: without them every call would fail with words about something else.
+async fn prove_credentials(config: &SdkConfig) -> Result<(), Fault> {
+    let help = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; for single sign-on, \
+                `eval \"$(aws configure export-credentials --format env)\"`";
+    let without = || Fault::usage("there are no AWS credentials").help(help);
+    let provider = config.credentials_provider().ok_or_else(without)?;
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(CredentialsError::CredentialsNotLoaded(_)) => Err(without()),
+        Err(error) => Err(Fault::usage(format!("the AWS credentials cannot be had: {}", chain(&error))).help(help)),
+    }
+}
+
+async fn caller(config: &SdkConfig) -> Result<Caller, Fault> {
+    let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let answer = answer.map_err(|error| unusable("asking who you are", &fault("sts:GetCallerIdentity", &error)))?;
+    match (answer.account, answer.arn) {
+        (Some(account), Some(arn)) => Ok(Caller { account, arn }),
+        _ => Err(Fault::failed("STS does not say who you are")),
+    }
+}
+
+/// A failed call before the deploy has started, as an error for the person in front of it.
+#[must_use]
+pub fn unusable(doing: &str, fault: &error::Fault) -> Fault {
+    let words = words(fault);
+    let is_in = |codes: &[&str]| codes.iter().any(|code| fault.is(code));
+    if is_in(&BAD_CREDENTIALS) {
+        return Fault::usage(format!("{doing}: AWS does not accept the credentials: {words}"))
+            .help("get new ones, or choose another profile with `--profile`");
+    }
+    match fault.kind {
+        FaultKind::Denied => Fault::usage(format!("{doing}: you lack the right `{}`: {words}", fault.action))
+            .help("ask an administrator of the deployer for the developer's policy (docs/install.md)"),
+        FaultKind::Transient => Fault::failed(format!("{doing}: AWS cannot be reached, or fails: {words}"))
+            .help("nothing was deployed; look at the network and the name of the region, and try again"),
+        FaultKind::Refused => {
+            let code = fault.code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
+            Fault::failed(format!("{doing}: `{}` was refused: {code}{words}", fault.action))
+        }
+    }
+}
+
+/// The service's own words; where it gave none, those of the connection, without the layers of code in between.
+#[must_use]
+pub fn words(fault: &error::Fault) -> String {
+    let message = printable(&fault.message);
+    match (fault.kind, &fault.code) {
+        (FaultKind::Transient, None) => {
+            let innermost = message.rsplit(": ").next().unwrap_or(&message);
+            innermost.split(" (os error").next().unwrap_or(innermost).to_lowercase()
+        }
+        _ => message,
+    }
+}
+
+/// The words of an error and of its causes, each once.
+fn chain(error: &dyn Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push(error.to_string());
+        cause = error.source();
+    }
+    words.dedup();
+    words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_is_named_by_its_machine() {
+        let arn = "arn:aws:states:eu-west-1:111122223333:stateMachine:fenrir";
+        let machine = StateMachine::parse(arn);
+        assert_eq!(machine, Some(default_machine("eu-west-1", "111122223333")));
+        let execution = machine.map(|machine| machine.execution("r-1"));
+        assert_eq!(
+            execution.as_deref(),
+            Some("arn:aws:states:eu-west-1:111122223333:execution:fenrir:r-1")
+        );
+        for bad in [
+            "",
+            "fenrir",
+            "arn:aws:states:eu-west-1:1:stateMachine:fenrir",
+            &format!("{arn}:alias"),
+        ] {
+            assert_eq!(StateMachine::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What to say at the end of a deploy, and with which status to end.
+
+use fenrir_core::deployment::{ChangeSetStatus, Deployment};
+use fenrir_core::error::ErrorName;
+use fenrir_core::keys;
+use fenrir_core::owner::Owner;
+use fenrir_core::problem::Problem;
+use fenrir_core::template::Document;
+use fenrir_stacks::events::{Event, root_cause};
+use serde::de::DeserializeOwned;
+
+use crate::aws::Aws;
+use crate::exit::Exit;
+use crate::fault::{Fault, Stop};
+use crate::follow::{End, Follower};
+use crate::printer::Printer;
+use crate::source::{self, Source};
+
+/// The release that ended.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// Where.
+    pub aws: &'a Aws,
+    /// Whose.
+    pub owner: &'a Owner,
+    /// Its id.
+    pub release_id: &'a str,
+    /// The template as the developer has it before him, where he has.
+    pub template: Option<(&'a Source, &'a Document)>,
+}
+
+impl Ended<'_> {
+    /// Says how it ended.
+    ///
+    /// # Errors
+    /// It failed, with the reason.
+    pub async fn tell(&self, end: End, follower: &Follower<'_>, printer: &mut Printer) -> Result<Exit, Stop> {
+        match end {
+            End::Succeeded(output) => {
+                self.succeeded(&output, follower.stack(), printer).await;
+                Ok(Exit::Success)
+            }
+            End::Detached(why) => Err(self.detached(&why).into()),
+            End::TimedOut => Err(self.broken_off(Exit::TimedOut, "the deploy timed out").into()),
+            End::Aborted(cause) => {
+                let why = format!("somebody stopped the execution{}", after_colon(&cause));
+                Err(self.broken_off(Exit::Dirty, &why).into())
+            }
+            End::Failed { error, cause } => self.failed(&error, &cause, follower, printer).await,
+        }
+    }
+
+    async fn succeeded(&self, output: &str, stack: &str, printer: &mut Printer) {
+        let name = fenrir_core::names::stack(self.owner);
+        let deployment: Option<Deployment> = serde_json::from_str(output).ok();
+        let change_set = deployment.and_then(|deployment| deployment.change_set);
+        match change_set.map(|change_set| change_set.status) {
+            Some(ChangeSetStatus::NoChanges) => {
+                printer.result(&format!("no changes: the stack `{name}` is what the template says"));
+            }
+            _ => printer.result(&format!("deployed: the stack `{name}` is what the template says")),
+        }
+        if self.aws.account != self.aws.caller.account {
+            printer.progress(&format!(
+                "outputs are not shown: the stack is in account {}",
+                self.aws.account
+            ));
+            return;
+        }
+        match self.aws.stacks.describe(stack).await {
+            Ok(found) => {
+                for (key, value) in found.into_iter().flat_map(|stack| stack.outputs) {
+                    printer.result(&format!("{key}: {value}"));
+                }
+            }
+            Err(fault) => printer.progress(&format!("outputs are not shown: {fault}")),
+        }
+    }
+
+    async fn failed(
+        &self,
+        error: &str,
+        cause: &str,
+        follower: &Follower<'_>,
+        printer: &mut Printer,
+    ) -> Result<Exit, Stop> {
+        let exit = exit(error);
+        if exit == Exit::Refused
+            && let Some((source, document)) = self.template
+            && let Some(problems) = self.own::<Vec<Problem>>("problems.json").await
+            && source::refuses(&problems)
+        {
+            return Err(Stop::Problems {
+                exit,
+                problems: source::placed(problems, document),
+                source: source.clone(),
+            });
+        }
+        if matches!(exit, Exit::Failed | Exit::Dirty) {
+            let events = match follower.events() {
+                [] => self.own("events.json").await.unwrap_or_default(),
+                events => events.to_vec(),
+            };
+            for line in failed_resources(&events, follower.stack()) {
+                printer.progress(&line);
+            }
+        }
+        let fault = match exit {
+            Exit::Refused => Fault::new(exit, format!("the deployer refused the release: {cause}")),
+            Exit::Locked => Fault::new(exit, format!("the project is locked: {cause}")),
+            Exit::Failed => Fault::new(
+                exit,
+                format!("the deploy failed, and nothing half-made is left: {cause}"),
+            ),
+            _ => self.broken_off(
+                exit,
+                &format!("the deploy failed, and something may be left: {error}: {cause}"),
+            ),
+        };
+        Err(fault.into())
+    }
+
+    /// What the deployer wrote about this release; `None` when it did not, or the caller may not read it.
+    async fn own<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let key = keys::own(self.owner, self.release_id, name);
+        let answer = self
+            .aws
+            .s3
+            .get_object()
+            .bucket(&self.aws.bucket)
+            .key(key)
+            .send()
+            .await
+            .ok()?;
+        let bytes = answer.body.collect().await.ok()?.into_bytes();
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// An end without a clean state.
+    fn broken_off(&self, exit: Exit, why: &str) -> Fault {
+        Fault::new(exit, why.to_owned()).help(format!(
+            "the lock of `{}`, `{}` may be held: tell the team that runs the deployer about release `{}`",
+            self.owner.project, self.owner.config, self.release_id
+        ))
+    }
+
+    fn detached(&self, why: &str) -> Fault {
+        Fault::new(
+            Exit::Interrupted,
+            format!("{why}; release `{}` goes on", self.release_id),
+        )
+        .help(format!("watch it again with `fenrir attach {}`", self.release_id))
+    }
+}
+
+/// How a Fail state's Error ends the command. What is not known to be clean is not.
+#[must_use]
+pub fn exit(error: &str) -> Exit {
+    match error.strip_prefix("FailureClean.") {
+        Some(name) if name == ErrorName::BadReleaseError.as_str() => Exit::Refused,
+        Some(name) if name == ErrorName::LockExistsError.as_str() => Exit::Locked,
+        Some(_) => Exit::Failed,
+        None => Exit::Dirty,
+    }
+}
+
+/// What failed, the first cause first, without what was only cancelled because of it.
+fn failed_resources(events: &[Event], stack: &str) -> Vec<String> {
+    let root = root_cause(events, stack);
+    let others = events
+        .iter()
+        .filter(|event| event.is_failure() && !event.is_cancelled() && root.is_none_or(|root| root.id != event.id));
+    root.into_iter()
+        .chain(others)
+        .map(|event| {
+            format!(
+                "failed: {} ({}): {}",
+                event.logical_id, event.resource_type, event.reason
+            )
+        })
+        .collect()
+}
+
+fn after_colon(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {text}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_has_its_status() {
+        for (error, wanted) in [
+            ("FailureClean.BadReleaseError", Exit::Refused),
+            ("FailureClean.LockExistsError", Exit::Locked),
+            ("FailureClean.StackError", Exit::Failed),
+            ("FailureDirty.BadReleaseError", Exit::Dirty),
+            ("FailureDirty.StackError", Exit::Dirty),
+            ("States.Runtime", Exit::Dirty),
+            ("", Exit::Dirty),
+        ] {
+            assert_eq!(exit(error), wanted, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_first_cause_comes_first_and_the_cancelled_not_at_all() {
+        let event = |id: &str, status: &str, reason: &str| Event {
+            id: id.to_owned(),
+            logical_id: id.to_owned(),
+            resource_type: "AWS::SQS::Queue".to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            ..Event::default()
+        };
+        let events = [
+            event("Fine", "CREATE_COMPLETE", ""),
+            event("Bad", "CREATE_FAILED", "too long"),
+            event("Other", "CREATE_FAILED", "Resource creation cancelled"),
+            event("Worse", "DELETE_FAILED", "in use"),
+        ];
+        let lines = failed_resources(&events, "arn:stack");
+        assert_eq!(
+            lines,
+            [
+                "failed: Bad (AWS::SQS::Queue): too long",
+                "failed: Worse (AWS::SQS::Queue): in use"
+            ]
+        );
+    }
+}
