@@ -1,6 +1,10 @@
-"""The roles that an example names: an administrator of an account makes them, and their tags say who may use them."""
+"""The roles that an example names: an administrator of an account makes them, and their tags say who may use them.
+
+    python tests/local_aws/roles.py ENDPOINT TEMPLATE
+"""
 
 import json
+import sys
 from pathlib import Path
 
 import local_aws
@@ -32,3 +36,7 @@ def create(endpoint: str, template: Path, account: str = local_aws.ACCOUNT) -> l
         iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=json.dumps(MAY_LOG))
         names.append(name)
     return names
+
+
+if __name__ == "__main__":
+    create(sys.argv[1], Path(sys.argv[2]))

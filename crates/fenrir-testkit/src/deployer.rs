@@ -275,8 +275,8 @@ impl Run {
     }
 }
 
-/// Where cargo-lambda puts the step Lambdas: `$FENRIR_LAMBDAS`, or `lambda` in cargo's target directory.
-fn lambdas() -> PathBuf {
+/// Where cargo-lambda puts the step Lambdas and the command, as `<name>/bootstrap`: `$FENRIR_LAMBDAS`, or `lambda` in cargo's target directory.
+pub fn lambdas() -> PathBuf {
     if let Some(folder) = std::env::var_os("FENRIR_LAMBDAS") {
         return PathBuf::from(folder);
     }

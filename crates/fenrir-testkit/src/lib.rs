@@ -20,7 +20,7 @@ mod machine;
 mod recorded;
 
 pub use application::Application;
-pub use deployer::{Deployer, Ended, LambdaContext};
-pub use local_aws::{LocalAws, root};
+pub use deployer::{Deployer, Ended, LambdaContext, lambdas};
+pub use local_aws::{LocalAws, python, root};
 pub use machine::{Failed, Machine, Run, Task};
 pub use recorded::{Answer, Recorded, Request};
