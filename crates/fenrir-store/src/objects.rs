@@ -151,7 +151,7 @@ impl Objects {
         }
         let version = Some(pointer.version_id.as_str());
         let read = self.read(&pointer.bucket, &pointer.key, version, TEXT_LIMIT).await?;
-        if hex(&Sha256::digest(&read.bytes)) == pointer.sha256 {
+        if hex_sha256(&read.bytes) == pointer.sha256 {
             Ok(read.bytes)
         } else {
             Err(Error::Changed(what))
@@ -273,6 +273,12 @@ fn broken(error: &aws_sdk_s3::primitives::ByteStreamError) -> Error {
 
 fn address(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
+}
+
+/// The SHA-256 of `bytes` in lower-case hex.
+#[must_use]
+pub fn hex_sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Lower-case hex.

@@ -1,0 +1,190 @@
+//! The proof: the release is for here and now, and its owner's own.
+
+use fenrir_core::deployment::{Head, Start};
+use fenrir_core::error::{ErrorName, StepError};
+use fenrir_core::problem::{Problem, printable};
+use fenrir_core::release::{Release, TEMPLATE_LIMIT, TemplateSource, canonical};
+use fenrir_core::template::Document;
+use fenrir_core::{house, keys, timestamp};
+use fenrir_lambda::Environment;
+use fenrir_store::objects::{Error, TEXT_LIMIT, hex_sha256};
+use fenrir_store::{Objects, Records};
+use time::Duration;
+
+use crate::refusal;
+
+/// A release whose owner stored it.
+pub(crate) struct Proven {
+    pub(crate) head: Head,
+    pub(crate) release: Release,
+}
+
+/// Decodes the release and checks its place and time, without a call.
+pub(crate) fn decode(env: &Environment, start: &Start) -> Result<Release, StepError> {
+    let release = Release::parse(&start.release).map_err(|problems| refusal::unproven(start, &problems))?;
+    let mut problems = place_problems(env, &release)?;
+    if release.release_id != start.execution.name {
+        let message = format!(
+            "the release id `{}` is not the execution's name `{}`",
+            release.release_id,
+            printable(&start.execution.name)
+        );
+        problems.push(Problem::error("F9013", "/release_id", message).help("start the execution under the release id"));
+    }
+    problems.extend(release.check_time(env.now()));
+    if problems.is_empty() {
+        Ok(release)
+    } else {
+        Err(refusal::unproven(start, &problems))
+    }
+}
+
+fn place_problems(env: &Environment, release: &Release) -> Result<Vec<Problem>, StepError> {
+    let settings = env.settings();
+    let mut problems = Vec::new();
+    for (field, value, allowed) in [
+        ("aws_account_id", &release.aws_account_id, &settings.accounts),
+        ("aws_region", &release.aws_region, &settings.regions),
+    ] {
+        if !allowed.contains(value) {
+            let known: Vec<String> = allowed.iter().map(|value| format!("`{value}`")).collect();
+            let message = format!("this deployer does not deploy to `{value}`");
+            let help = format!(
+                "it deploys to {}; an administrator decides about others",
+                known.join(", ")
+            );
+            problems.push(Problem::error("F9010", format!("/{field}"), message).help(help));
+        }
+    }
+    let own = own_bucket(env, &release.aws_region)?;
+    if let Some(bucket) = release.bucket.as_ref().filter(|bucket| **bucket != own) {
+        let message = format!("`{bucket}` is not the deployer's bucket of `{}`", release.aws_region);
+        problems
+            .push(Problem::error("F9011", "/bucket", message).help(format!("it is `{own}`; or leave `bucket` out")));
+    }
+    Ok(problems)
+}
+
+/// The deployer's bucket of a region. The deployer's account is that of its state machine.
+fn own_bucket(env: &Environment, region: &str) -> Result<String, StepError> {
+    let machine = env.required("FENRIR_STATE_MACHINE", env.settings().state_machine.as_ref())?;
+    let account = machine.split(':').nth(4).filter(|account| account.len() == 12);
+    account.map(|account| house::bucket(account, region)).ok_or_else(|| {
+        let message =
+            format!("the deployer is installed wrongly: `FENRIR_STATE_MACHINE` is `{machine}`, which is no ARN");
+        StepError::new(ErrorName::InternalError, message)
+    })
+}
+
+/// Proves that the release's owner wanted it, and that its id is new.
+pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) -> Result<Proven, StepError> {
+    let owner = release.owner();
+    let head = Head {
+        operation: release.operation,
+        release_id: release.release_id.clone(),
+        bucket: own_bucket(env, &owner.region)?,
+        deadline: deadline(start, &release)?,
+        owner: owner.clone().into(),
+    };
+    let key = keys::release(&owner, &release.release_id);
+    let objects = Objects::new(&env.own_in(&owner.region));
+    let refuse = |message: String, help: &str| {
+        let problem = Problem::error("F9014", "", message).help(help);
+        Err(refusal::unproven(start, &[problem]))
+    };
+    let stored = match objects.read(&head.bucket, &key, None, TEXT_LIMIT).await {
+        Ok(stored) => stored,
+        Err(Error::Missing(what)) => {
+            let message = format!("the release is not stored at `{what}`, so nobody knows whether its owner wants it");
+            return refuse(
+                message,
+                "store the same release there before the execution starts, as `fenrir deploy` does",
+            );
+        }
+        Err(error @ Error::TooLarge { .. }) => return refuse(error.to_string(), "store the release and nothing else"),
+        Err(error) => return Err(error.into_step(ErrorName::InternalError, "reading the stored release")),
+    };
+    let same = crate::json(&stored.bytes).is_ok_and(|stored| canonical(&stored) == canonical(&start.release));
+    if !same {
+        let message = format!(
+            "the release stored at `s3://{}/{key}` is not the one that was started",
+            head.bucket
+        );
+        return refuse(message, "store the very release that the execution is started with");
+    }
+    let record = Records::new(env.own(), &env.settings().releases_table)
+        .get(&owner, &release.release_id)
+        .await
+        .map_err(|error| error.into_step(ErrorName::InternalError, "looking for earlier releases"))?;
+    if record.is_some_and(|record| record.execution != start.execution.arn) {
+        let message = format!("the release id `{}` was used before", release.release_id);
+        return refuse(message, "give every release an id of its own");
+    }
+    Ok(Proven { head, release })
+}
+
+fn deadline(start: &Start, release: &Release) -> Result<String, StepError> {
+    let started = timestamp::parse(&start.execution.started_at).ok_or_else(|| {
+        let message = format!(
+            "the execution started at `{}`, which is no time",
+            printable(&start.execution.started_at)
+        );
+        StepError::new(ErrorName::InternalError, message)
+    })?;
+    Ok(timestamp::format(
+        started + Duration::seconds(i64::from(release.timeout)),
+    ))
+}
+
+/// The template of a proven release: loaded, or its problems.
+pub(crate) async fn template(env: &Environment, proven: &Proven) -> Result<Result<Document, Vec<Problem>>, StepError> {
+    match &proven.release.template {
+        TemplateSource::Inline { template } => Ok(Document::from_value(template.clone())),
+        TemplateSource::Stored {
+            template_uri,
+            template_sha256,
+        } => stored_template(env, proven, template_uri, template_sha256).await,
+    }
+}
+
+async fn stored_template(
+    env: &Environment,
+    proven: &Proven,
+    uri: &str,
+    sha256: &str,
+) -> Result<Result<Document, Vec<Problem>>, StepError> {
+    let Proven { head, release } = proven;
+    let refuse =
+        |message: String, help: &str| Ok(Err(vec![Problem::error("F9015", "/template_uri", message).help(help)]));
+    let prefix = format!(
+        "s3://{}/{}",
+        head.bucket,
+        keys::release_prefix(&head.owner(), &release.release_id)
+    );
+    let Some(name) = uri.strip_prefix(&prefix) else {
+        return refuse(
+            format!("`{uri}` is not under the release's own prefix"),
+            &format!("store it under `{prefix}`"),
+        );
+    };
+    let key = format!("{}{name}", keys::release_prefix(&head.owner(), &release.release_id));
+    let objects = Objects::new(&env.own_in(&head.owner.aws_region));
+    let read = match objects.read(&head.bucket, &key, None, TEMPLATE_LIMIT as u64).await {
+        Ok(read) => read,
+        Err(error @ (Error::Missing(_) | Error::TooLarge { .. })) => {
+            return refuse(
+                error.to_string(),
+                "store the template there before the execution starts",
+            );
+        }
+        Err(error) => return Err(error.into_step(ErrorName::InternalError, "reading the template")),
+    };
+    if hex_sha256(&read.bytes) != sha256 {
+        let message = format!("`{uri}` does not have the SHA-256 that `template_sha256` says");
+        return refuse(message, "it was changed after the release was made: deploy again");
+    }
+    match String::from_utf8(read.bytes) {
+        Ok(text) => Ok(Document::load(&text)),
+        Err(_) => refuse(format!("`{uri}` is not UTF-8 text"), "store the template as JSON"),
+    }
+}
