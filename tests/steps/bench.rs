@@ -77,7 +77,7 @@ impl Bench {
         let bench = Self { aws };
         bench.make_bucket().await;
         bench.make_table().await;
-        bench.make_role().await;
+        bench.make_roles().await;
         bench
     }
 
@@ -117,22 +117,31 @@ impl Bench {
             .unwrap();
     }
 
-    /// The role may do anything: what a step can do with it is then its session policy, and only that.
-    async fn make_role(&self) {
+    /// Both roles may do anything: what a step can do with the one is then its session policy, and only that.
+    async fn make_roles(&self) {
+        let root = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
+        self.make_role("fenrir-deployer", &root).await;
+        self.make_role(
+            "fenrir-cloudformation",
+            &json!({"Service": "cloudformation.amazonaws.com"}),
+        )
+        .await;
+    }
+
+    async fn make_role(&self, name: &str, principal: &Value) {
         let iam = aws_sdk_iam::Client::new(&self.config().await);
         let trust = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")},
-            "Action": ["sts:AssumeRole", "sts:TagSession"]
+            "Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"]
         }]});
         iam.create_role()
-            .role_name("fenrir-deployer")
+            .role_name(name)
             .assume_role_policy_document(trust.to_string())
             .send()
             .await
             .unwrap();
         let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
         iam.put_role_policy()
-            .role_name("fenrir-deployer")
+            .role_name(name)
             .policy_name("all")
             .policy_document(all.to_string())
             .send()

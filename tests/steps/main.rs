@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::large_futures,
+    reason = "a test fails by panicking, and its futures may be as large as they like"
 )]
 
 mod bench;
