@@ -6,6 +6,7 @@
 //! [`judge::Judge`], and rewrites. [`wanted`] is the same walk with nobody to answer, so nothing that the judgement
 //! asks can be missing from what is fetched.
 
+mod api_definition;
 mod arn;
 mod artifact;
 mod destination;

@@ -1,5 +1,6 @@
 //! Event types, one file each (those that read a stream or queue share one).
 
+pub mod api;
 pub mod pull;
 
 use serde_json::Value;
@@ -38,7 +39,7 @@ impl EventType {
 }
 
 /// The event types of a function, in the order of the reference page.
-pub static OF_FUNCTION: &[&EventType] = &[&pull::SQS, &pull::KINESIS, &pull::DYNAMODB];
+pub static OF_FUNCTION: &[&EventType] = &[&api::API, &pull::SQS, &pull::KINESIS, &pull::DYNAMODB];
 
 /// The rule of the `Events` of a function.
 pub fn of_function(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {

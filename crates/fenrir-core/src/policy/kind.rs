@@ -45,14 +45,14 @@ impl Kind {
             *value = Value::String(arn.clone());
             return Some(arn);
         }
-        let (exact, arn) = self.of_template(judge, place, value)?;
+        let (exact, arn) = self.of_template(judge, place, value, true)?;
         *value = exact;
         Some(arn)
     }
 
     /// As [`Self::reference`], but only of the template.
     pub fn local_reference(&self, judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) -> Option<String> {
-        let (exact, arn) = self.of_template(judge, place, value)?;
+        let (exact, arn) = self.of_template(judge, place, value, false)?;
         *value = exact;
         Some(arn)
     }
@@ -120,7 +120,13 @@ impl Kind {
     }
 
     /// A reference into the template: the intrinsic that gives the ARN, and the literal ARN.
-    fn of_template(&self, judge: &mut Judge<'_>, place: &Place<'_>, value: &Value) -> Option<(Value, String)> {
+    fn of_template(
+        &self,
+        judge: &mut Judge<'_>,
+        place: &Place<'_>,
+        value: &Value,
+        or_existing: bool,
+    ) -> Option<(Value, String)> {
         let Some(target) = intrinsic::target(value) else {
             judge.refuse(
                 codes::REFERENCE,
@@ -131,7 +137,7 @@ impl Kind {
                     describe(value),
                     self.noun
                 ),
-                self.help(),
+                self.help(or_existing),
             );
             return None;
         };
@@ -152,7 +158,7 @@ impl Kind {
                     local.kind.name,
                     self.noun
                 ),
-                self.help(),
+                self.help(or_existing),
             );
             return None;
         };
@@ -170,22 +176,20 @@ impl Kind {
             .map(|(_, gives)| *gives)
     }
 
-    fn help(&self) -> String {
+    fn help(&self, or_existing: bool) -> String {
         let types: Vec<_> = self.local.iter().map(|(name, _)| *name).collect();
-        let own = match self.local {
-            [] => String::new(),
-            [(_, Gives::Attribute(attribute)), ..] => {
-                format!(
-                    ", or `!GetAtt <id>.{attribute}` of a resource of type {}",
-                    any_of(&types)
-                )
+        let existing = format!("the name or ARN of an existing {} whose tags allow it", self.noun);
+        let own = self.local.first().map(|(_, gives)| match gives {
+            Gives::Attribute(attribute) => {
+                format!("`!GetAtt <id>.{attribute}` of a resource of type {}", any_of(&types))
             }
-            [(_, Gives::Ref), ..] => format!(", or `!Ref` of a resource of type {}", any_of(&types)),
-        };
-        format!(
-            "write the name or ARN of an existing {} whose tags allow it{own}",
-            self.noun
-        )
+            Gives::Ref => format!("`!Ref` of a resource of type {}", any_of(&types)),
+        });
+        match (own, or_existing) {
+            (Some(own), true) => format!("write {existing}, or {own}"),
+            (Some(own), false) => format!("write {own}"),
+            (None, _) => format!("write {existing}"),
+        }
     }
 }
 

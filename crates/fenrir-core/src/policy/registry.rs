@@ -88,7 +88,13 @@ impl ResourceType {
 }
 
 /// Every type, in the order of the reference page.
-pub static TYPES: &[&ResourceType] = &[&types::function::FUNCTION, &types::queue::QUEUE];
+pub static TYPES: &[&ResourceType] = &[
+    &types::function::FUNCTION,
+    &types::api::API,
+    &types::layer::LAYER,
+    &types::simple_table::SIMPLE_TABLE,
+    &types::queue::QUEUE,
+];
 
 /// The type of this name.
 #[must_use]

@@ -1,4 +1,7 @@
 //! The resource types, one file each.
 
+pub mod api;
 pub mod function;
+pub mod layer;
 pub mod queue;
+pub mod simple_table;

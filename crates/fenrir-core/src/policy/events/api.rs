@@ -1,0 +1,75 @@
+//! `Api`: a path and method of a REST API.
+
+use super::super::judge::Members;
+use super::super::registry::{Generated, Others};
+use super::super::rule::{Property, Rule, Shape, check, refused, safe};
+use super::super::types::api;
+use super::EventType;
+use crate::template::intrinsic;
+use serde_json::Value;
+
+/// The event.
+pub static API: EventType = EventType {
+    name: "Api",
+    about: "A path and method of a REST API of this template call the function.",
+    properties: PROPERTIES,
+    generates,
+    ..EventType::PLAIN
+};
+
+const PROPERTIES: &[Property] = &[
+    safe("Method", Shape::Text).required().example("get"),
+    safe("Path", Shape::Text).required().example("/orders"),
+    safe("RequestModel", Shape::Map),
+    safe("RequestParameters", Shape::List),
+    safe("ResponseTransferMode", Shape::Text),
+    safe("TimeoutInMillis", Shape::Whole),
+    check(
+        "Auth",
+        Rule::Map(AUTH),
+        "an authorizer of the API; calls are made with no role",
+    ),
+    check(
+        "RestApiId",
+        Rule::LocalRef(&[api::NAME]),
+        "`!Ref` of an API of this template; without it SAM would make one that nobody configured",
+    )
+    .required()
+    .example("!Ref Api"),
+    refused("Stage", "it is not documented"),
+];
+
+const AUTH: &[Property] = &[
+    safe("ApiKeyRequired", Shape::Flag),
+    safe("AuthorizationScopes", Shape::List),
+    safe("Authorizer", Shape::Text),
+    safe("OverrideApiAuth", Shape::Flag),
+    check(
+        "InvokeRole",
+        Rule::OneOf(&["NONE"]),
+        "functions are called by permission, not by a role",
+    ),
+    check(
+        "ResourcePolicy",
+        Rule::Map(api::RESOURCE_POLICY),
+        "who may call this method",
+    ),
+];
+
+/// Source: aws-sam-translator 1.115, `samtranslator/model/eventsources/push.py`, `Api`.
+fn generates(id: &str, properties: &Members, others: &Others<'_>) -> Vec<Generated> {
+    const PERMISSION: &str = "AWS::Lambda::Permission";
+    let stage = properties
+        .get("RestApiId")
+        .and_then(intrinsic::target)
+        .and_then(|target| others(target.id()))
+        .and_then(|api| api.get("StageName"))
+        .and_then(Value::as_str)
+        .unwrap_or("Stage");
+    let is_plain = stage.bytes().all(|b| b.is_ascii_alphanumeric());
+    vec![if is_plain {
+        Generated::exactly(format!("{id}Permission{stage}"), PERMISSION)
+    } else {
+        Generated::hashed(format!("{id}Permission"), PERMISSION)
+    }]
+}
