@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use fenrir_core::deployment::{Deployment, Start};
+use fenrir_core::deployment::{Deployment, Failure, Start, cut};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::problem::printable;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -73,7 +73,8 @@ where
         let answer = invoke(&environment, &run, event.payload, &request_id).await;
         answer.map_err(|error| Diagnostic {
             error_type: error.name.to_string(),
-            error_message: error.message,
+            // Step Functions cuts a cause at 32 KiB, and half a JSON text is none: the sentence would be lost.
+            error_message: cut(&error.message, Failure::CAUSE_LIMIT),
         })
     }));
     Box::pin(lambda).await

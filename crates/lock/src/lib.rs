@@ -115,10 +115,10 @@ fn refusal(head: &Head, error: Error, more: Option<&str>) -> StepError {
     let mut refused = error.into_step("taking the lock");
     let more = more.map(|more| format!("; {more}")).unwrap_or_default();
     let owner = &head.owner;
-    refused.message = head.sign(&format!(
+    refused.message = format!(
         "`{}` `{}` cannot be deployed now: {}{more}; {help}",
         owner.project_name, owner.config_name, refused.message
-    ));
+    );
     refused
 }
 
