@@ -1,11 +1,13 @@
 """Checks Fenrir's own CloudFormation templates without AWS: cfn-lint as they are, and again after the SAM transform.
 
-Exit status 0 when both are clean. Runs from .venv, which has aws-sam-translator and cfn-lint.
-Further templates (examples, rewritten applications) can be named as arguments.
+The policies of docs/install.md are linted too: cfn-lint knows every action of IAM.
+Exit status 0 when all are clean. Runs from .venv, which has aws-sam-translator and cfn-lint.
+Other templates (examples, rewritten applications) can be named as arguments instead.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent.parent
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
+PAGE = "docs/install.md"
 TEMPLATES = ["template.yml", "account.yml"]
 
 # The translator asks boto3 for a region, and takes it from here.
@@ -57,6 +60,16 @@ def lint_transformed(path, folder):
     return lint(target)
 
 
+def lint_policies(path, folder):
+    """Lints the JSON blocks of a page, each as a managed policy: nothing else in it can be wrong."""
+    blocks = re.findall(r"```json\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    policies = {f"Policy{number}": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": json.loads(block)}}
+                for number, block in enumerate(blocks, 1)}
+    target = Path(folder) / "policies.json"
+    target.write_text(json.dumps({"Resources": policies}, indent=1), encoding="utf-8")
+    return bool(policies) and lint(target)
+
+
 def main(arguments):
     paths = [Path(argument).resolve() for argument in arguments] or [ROOT / name for name in TEMPLATES]
     failed = []
@@ -66,6 +79,8 @@ def main(arguments):
                 failed.append(f"{path.name} as it is")
             if not lint_transformed(path, folder):
                 failed.append(f"{path.name} after the SAM transform")
+        if not arguments and not lint_policies(ROOT / PAGE, folder):
+            failed.append(f"a policy in {PAGE}")
     for name in failed:
         print(f"cfn-lint has something to say about {name}", file=sys.stderr)
     return 1 if failed else 0

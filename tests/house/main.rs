@@ -13,5 +13,6 @@
 
 mod files;
 mod iam;
+mod install;
 mod machine;
 mod service_role;
