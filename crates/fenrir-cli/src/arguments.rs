@@ -16,7 +16,7 @@ const FIRST_STEPS: &str = "\
 First steps:
   fenrir validate            is the template allowed? no AWS needed
   fenrir deploy              package, upload, deploy, follow
-  fenrir explain F0101       what a rule does and why";
+  fenrir explain F0004       what a rule does and why";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -206,7 +206,7 @@ pub struct Validate {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  fenrir explain F0101")]
+  fenrir explain F0004")]
 pub struct Explain {
     /// The code in the brackets of a problem
     #[arg(value_name = "CODE")]

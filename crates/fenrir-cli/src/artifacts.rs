@@ -1,12 +1,10 @@
 //! The packed files in the deployer's bucket: where each lies, and the template that names them there.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use fenrir_core::keys;
 use fenrir_core::owner::Owner;
-use fenrir_core::ownership::Artifact as Known;
 use fenrir_core::template::Document;
 use serde_json::Value;
 
@@ -31,14 +29,6 @@ struct Artifact {
     file: PathBuf,
     sha256: String,
     size: u64,
-}
-
-impl Artifact {
-    /// The text of a definition.
-    fn text(&self) -> Option<String> {
-        let is_definition = self.path.ends_with("/DefinitionUri");
-        is_definition.then(|| fs::read_to_string(&self.file).ok()).flatten()
-    }
 }
 
 impl Artifacts {
@@ -80,21 +70,6 @@ impl Artifacts {
         self.0
             .iter()
             .map(|artifact| (artifact.uri.clone(), artifact.sha256.clone()))
-            .collect()
-    }
-
-    /// What the policy may know of them; of a definition also its text.
-    #[must_use]
-    pub fn known(&self) -> BTreeMap<String, Known> {
-        let known = |artifact: &Artifact| Known {
-            sha256: artifact.sha256.clone(),
-            version_id: None,
-            size: Some(artifact.size),
-            text: artifact.text(),
-        };
-        self.0
-            .iter()
-            .map(|artifact| (artifact.uri.clone(), known(artifact)))
             .collect()
     }
 

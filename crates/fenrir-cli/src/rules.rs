@@ -1,78 +1,87 @@
-//! What packaging refuses, for `fenrir explain`. The rules of the template itself stand in `fenrir_core::policy`.
+//! What packaging refuses, for `fenrir explain`. The rules of the template itself stand in [`fenrir_core::codes`]; the
+//! family 08 is packaging's.
 
-/// One rule.
-#[derive(Debug, Clone, Copy)]
-pub struct Rule {
-    /// Its code.
-    pub code: &'static str,
-    /// What it says.
-    pub title: &'static str,
-    /// Why there is such a rule.
-    pub why: &'static str,
-    /// How it looks when it is obeyed.
-    pub example: &'static str,
-}
+use fenrir_core::codes::Explanation;
 
 /// The rules of packaging.
-pub const RULES: [Rule; 9] = [
-    Rule {
+pub const RULES: [Explanation; 9] = [
+    Explanation {
         code: "F0801",
-        title: "a local path names something that is there",
-        why: "`CodeUri`, `ContentUri` and `DefinitionUri` are read relative to the folder of the template.",
-        example: "CodeUri: functions/hello",
+        title: "local path that names nothing",
+        what: "a `CodeUri`, `ContentUri` or `DefinitionUri` of something that is not there",
+        why: "local paths are read relative to the folder of the template",
+        bad: "",
+        good: "CodeUri: functions/hello",
     },
-    Rule {
+    Explanation {
         code: "F0802",
-        title: "what is packed can be read",
-        why: "A zip that lacks a file would be deployed and fail at its first call.",
-        example: "# .fenrirignore beside the code\nsecrets.local",
+        title: "file that cannot be read",
+        what: "a file or folder among the code that the operating system does not let you read",
+        why: "a zip that lacks a file would be deployed and fail at its first call",
+        bad: "",
+        good: "# .fenrirignore beside the code\nsecrets.local",
     },
-    Rule {
+    Explanation {
         code: "F0803",
-        title: "the packed files can be written",
-        why: "They lie in `.fenrir/` beside the template until they are uploaded.",
-        example: "# .gitignore\n.fenrir/",
+        title: "packed files that cannot be written",
+        what: "a folder `.fenrir/` beside the template that cannot be written",
+        why: "packed files lie there until they are uploaded",
+        bad: "",
+        good: "# .gitignore\n.fenrir/",
     },
-    Rule {
+    Explanation {
         code: "F0804",
-        title: "what is packed is no larger than AWS takes",
-        why: "Lambda takes 250 MB of unzipped code, the deployer reads 1 MB of a definition.",
-        example: "# .fenrirignore beside the code\ntests/\n*.map",
+        title: "larger than AWS takes",
+        what: "code of more than 250 MB unzipped, a definition of more than 1 MB",
+        why: "Lambda does not take the one, and the deployer does not read the other",
+        bad: "",
+        good: "# .fenrirignore beside the code\ntests/\n*.map",
     },
-    Rule {
+    Explanation {
         code: "F0805",
-        title: "there is something to pack",
-        why: "A folder without files, or whose files are all ignored, would make a function without code.",
-        example: "# .fenrirignore beside the code brings back what .gitignore leaves out\n!dist/",
+        title: "nothing to pack",
+        what: "a folder without files, or whose files are all ignored",
+        why: "it would make a function without code; most often the code was not built",
+        bad: "# .gitignore beside the code\ndist/",
+        good: "# .fenrirignore beside the code brings it back\n!dist/",
     },
-    Rule {
+    Explanation {
         code: "F0806",
-        title: "everything packed is a file inside of the folder",
-        why: "A symbolic link that leads out would pack a file that nobody meant to publish, and another one on each machine. Sockets, pipes and names that are no UTF-8 cannot be packed.",
-        example: "# .fenrirignore beside the code\nlink-to-elsewhere",
+        title: "something that is no file of the folder",
+        what: "symbolic links that lead out of the folder, in a circle or nowhere; sockets, pipes, names that are no UTF-8",
+        why: "a link that leads out would publish a file that nobody meant to, and another one on each machine",
+        bad: "",
+        good: "# .fenrirignore beside the code\nlink-to-elsewhere",
     },
-    Rule {
+    Explanation {
         code: "F0807",
-        title: "a file that is named as code is a zip",
-        why: "Lambda takes a zip. Name the folder, and Fenrir makes one.",
-        example: "CodeUri: functions/hello",
+        title: "file that is no zip",
+        what: "a `CodeUri` or `ContentUri` of a file that is no zip",
+        why: "Lambda takes a zip; name the folder, and Fenrir makes one",
+        bad: "CodeUri: functions/hello/app.py",
+        good: "CodeUri: functions/hello",
     },
-    Rule {
+    Explanation {
         code: "F0808",
-        title: "a folder with a Dockerfile builds to a zip",
-        why: "`docker` or `podman` builds the image, and the zip is copied out of it by the function's logical id.",
-        example: "FROM public.ecr.aws/sam/build-python3.12 AS build\nCOPY . /src\nRUN cd /src && zip -r /HelloFunction.zip .\n\nFROM scratch\nCOPY --from=build /HelloFunction.zip /",
+        title: "Dockerfile that gives no zip",
+        what: "a folder with a Dockerfile that cannot be built, or whose image has no `/<logical id>.zip`",
+        why: "`docker` or `podman` builds the image, and each function's zip is copied out of it by its logical id",
+        bad: "",
+        good: "FROM public.ecr.aws/sam/build-python3.12 AS build\nCOPY . /src\nRUN cd /src && zip -r /Hello.zip .\n\n\
+               FROM scratch\nCOPY --from=build /Hello.zip /",
     },
-    Rule {
+    Explanation {
         code: "F0809",
-        title: "a definition is a file",
-        why: "The deployer reads it and checks what it calls, as if it stood in the template.",
-        example: "DefinitionUri: api.yml",
+        title: "definition that is no file",
+        what: "a `DefinitionUri` of a folder",
+        why: "the deployer reads the definition and checks what it calls, as if it stood in the template",
+        bad: "DefinitionUri: api",
+        good: "DefinitionUri: api/openapi.yml",
     },
 ];
 
-/// The rule with `code`.
+/// The explanation of a code of packaging, whatever its case.
 #[must_use]
-pub fn find(code: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.code == code)
+pub fn explain(code: &str) -> Option<&'static Explanation> {
+    RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
 }

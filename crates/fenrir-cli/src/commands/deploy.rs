@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use fenrir_core::owner::Owner;
-use fenrir_core::ownership::{Limits, World};
 use fenrir_core::policy::{self, Context};
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::release::Release;
@@ -20,7 +19,7 @@ use crate::follow::Follower;
 use crate::interrupt::Interrupt;
 use crate::package::{self, Package};
 use crate::printer::Printer;
-use crate::project::{self, unasked};
+use crate::project;
 use crate::release::{self, Wishes};
 use crate::source::{self, Source};
 
@@ -43,10 +42,9 @@ async fn deploy(arguments: &Deploy, printer: &mut Printer) -> Result<Exit, Stop>
     };
     let aws = Aws::connect(&arguments.aws).await?;
     let owner = project::owner(document.value(), aws.account.clone(), aws.region.clone());
-    template.judge(&owner, &arguments.allowed, None)?;
+    template.judge(&owner, &arguments.allowed)?;
     let package = template.package(arguments.packaged)?;
     let artifacts = Artifacts::place(&aws.bucket, &owner, &path, &package);
-    template.judge(&owner, &arguments.allowed, Some(&artifacts))?;
     let release = template.release(&aws, &owner, arguments, &artifacts)?;
 
     let interrupt = Interrupt::listen().map_err(|_| Fault::failed("Ctrl-C cannot be listened to"))?;
@@ -87,35 +85,16 @@ impl Template<'_> {
 
     /// What can be judged here is judged here, so that a refusal comes at once. What only AWS or the deployer's
     /// administrators know is left to the deployer, which judges everything again.
-    fn judge(&self, owner: &Owner, allowed: &[String], artifacts: Option<&Artifacts>) -> Result<(), Stop> {
-        let refused = |problems| self.refused(Exit::Refused, problems);
+    fn judge(&self, owner: &Owner, allowed: &[String]) -> Result<(), Stop> {
         let context = Context {
             owner: owner.clone(),
-            artifacts: artifacts.map(Artifacts::hashes),
+            artifacts: None,
             allowed: allowed.iter().cloned().collect(),
         };
-        let rewritten = artifacts.map(|artifacts| Document::from_value(artifacts.rewrite(self.document)));
-        let rewritten = rewritten.transpose().map_err(refused)?;
-        let document = rewritten.as_ref().unwrap_or(self.document);
-        let known = artifacts.map(Artifacts::known).unwrap_or_default();
-        let mut wanted = policy::wanted(document, &context);
-        wanted.artifacts.retain(|uri| !known.contains_key(uri));
-        wanted.texts.retain(|uri| !known.contains_key(uri));
-        let world = World {
-            account: owner.account.clone(),
-            region: owner.region.clone(),
-            partition: Some(owner.partition().to_owned()),
-            limits: Limits {
-                reserved_concurrency: u32::MAX,
-                provisioned_concurrency: u32::MAX,
-            },
-            artifacts: known,
-            ..unasked(&wanted)
-        };
-        let mut problems = policy::judge(document, &context, &world).problems;
+        let mut problems = policy::judge_without_world(self.document, &context).problems;
         problems.retain(|problem| problem.severity != Severity::NotChecked);
         if source::refuses(&problems) {
-            Err(refused(problems))
+            Err(self.refused(Exit::Refused, problems))
         } else {
             Ok(())
         }

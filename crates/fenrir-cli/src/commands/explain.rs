@@ -1,5 +1,7 @@
 //! `fenrir explain`: what a rule does, why, and how to obey it.
 
+use fenrir_core::codes;
+
 use crate::arguments::Explain;
 use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
@@ -11,19 +13,26 @@ use crate::rules;
 /// # Errors
 /// There is no such rule.
 pub fn run(arguments: &Explain, printer: &mut Printer) -> Result<Exit, Stop> {
-    let code = arguments.code.to_uppercase();
-    let Some(rule) = rules::find(&code) else {
-        return Err(Fault::usage(format!("there is no rule `{}`", arguments.code))
-            .help("the code stands in the brackets of a problem: `error[F0801]`")
+    let code = arguments.code.as_str();
+    let Some(rule) = codes::explain(code).or_else(|| rules::explain(code)) else {
+        return Err(Fault::usage(format!("there is no rule `{code}`"))
+            .help("the code stands in the brackets of a problem, such as `F0004`")
             .into());
     };
     printer.result(&format!("{}: {}", rule.code, rule.title));
-    printer.result("");
-    printer.result(rule.why);
-    printer.result("");
-    printer.result("Example:");
-    for line in rule.example.lines() {
-        printer.result(&format!("  {line}"));
+    for (title, text) in [
+        ("What", rule.what),
+        ("Why", rule.why),
+        ("Refused", rule.bad),
+        ("Write", rule.good),
+    ] {
+        if !text.is_empty() {
+            printer.result("");
+            printer.result(&format!("{title}:"));
+            for line in text.lines() {
+                printer.result(&format!("  {line}"));
+            }
+        }
     }
     Ok(Exit::Success)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use fenrir_core::ownership::World;
 use fenrir_core::policy::{self, Context, Judgement};
 use fenrir_core::problem::{Problem, Severity};
+use fenrir_core::template::Document;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::arguments::{Format, Validate};
 use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::printer::Printer;
-use crate::project::{self, unasked};
+use crate::project;
 use crate::source::{self, Source, reason};
 
 /// Account and region to judge for when nobody says: they only colour names and ARNs of the rewritten template.
@@ -64,13 +65,18 @@ pub fn run(arguments: &Validate, printer: &mut Printer) -> Result<Exit, Stop> {
     if source::refuses(&judgement.problems) {
         return Ok(Exit::Refused);
     }
-    if let (Some(to), Some(template)) = (&arguments.emit_template, &judgement.template) {
-        emit(to, template)?;
+    match (&arguments.emit_template, &judgement.template) {
+        (Some(to), Some(template)) => emit(to, template)?,
+        (Some(to), None) => printer.progress(&format!(
+            "`{}` is not written: it needs everything to be checked; give an `--inventory`",
+            to.display()
+        )),
+        (None, _) => {}
     }
     Ok(Exit::Success)
 }
 
-fn judge(document: &fenrir_core::template::Document, inventory: Option<World>, arguments: &Validate) -> Judgement {
+fn judge(document: &Document, inventory: Option<World>, arguments: &Validate) -> Judgement {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let of_inventory = |of: fn(&World) -> &String| inventory.as_ref().and_then(|world| given(of(world)));
     let account = of_inventory(|world| &world.account).or_else(|| arguments.account.clone());
@@ -84,7 +90,9 @@ fn judge(document: &fenrir_core::template::Document, inventory: Option<World>, a
         artifacts: None,
         allowed: arguments.allowed.iter().cloned().collect(),
     };
-    let world = inventory.unwrap_or_else(|| unasked(&policy::wanted(document, &context)));
+    let Some(world) = inventory else {
+        return policy::judge_without_world(document, &context);
+    };
     let world = World {
         account: context.owner.account.clone(),
         region: context.owner.region.clone(),
@@ -121,6 +129,9 @@ fn tell(problems: &[Problem], source: &Source, format: Format, printer: &mut Pri
                 printer.report(problems, source);
             }
             if !source::refuses(problems) {
+                if !problems.is_empty() {
+                    printer.result("");
+                }
                 printer.result(&format!("`{}` is valid{}", source.name, unchecked(problems)));
             }
         }
