@@ -21,6 +21,7 @@ pub mod registry;
 pub mod role;
 pub mod rule;
 mod scan;
+mod second;
 mod suggest;
 pub mod types;
 
@@ -130,7 +131,10 @@ pub struct Change {
 }
 
 /// The second net: what SAM made of the rewritten template must be explained by it.
+///
+/// `processed` is the template of the change set after the transform, `changes` its list of changes. Problems are
+/// errors, but for what CloudFormation decides only while it deploys, which are warnings.
 #[must_use]
-pub fn second_check(_rewritten: &Value, _processed: &Value, _changes: &[Change], _owner: &Owner) -> Vec<Problem> {
-    Vec::new()
+pub fn second_check(rewritten: &Value, processed: &Value, changes: &[Change], owner: &Owner) -> Vec<Problem> {
+    second::check(rewritten, processed, changes, owner)
 }

@@ -390,6 +390,12 @@ impl<'m> Made<'m> {
         made
     }
 
+    /// As [`Self::find`], without what only a template that this policy refuses would make SAM make.
+    pub(super) fn explain(&self, id: &str) -> Option<(&'m str, &'static str)> {
+        let only = Self::FIXED.iter().any(|(fixed, _)| *fixed == id);
+        self.find(id).filter(|_| !only)
+    }
+
     /// What makes this id, and the type of what it makes.
     pub(super) fn find(&self, id: &str) -> Option<(&'m str, &'static str)> {
         // Source: samtranslator/translator/logical_id_generator.py, HASH_LENGTH.

@@ -13,6 +13,8 @@ pub struct ResourceType {
     pub name: &'static str,
     /// What it is for, in a sentence of the reference page.
     pub about: &'static str,
+    /// The type that SAM makes of it; empty where it stays what it is.
+    pub becomes: &'static str,
     /// Every property that is allowed or refused by name.
     pub properties: &'static [Property],
     /// What `Fn::GetAtt` offers. Source: CloudFormation, AWS resource types reference, "Return values".
@@ -41,6 +43,9 @@ pub type Others<'o> = dyn Fn(&str) -> Option<&'o Members> + 'o;
 pub struct Naming {
     /// How the service wants it, given the properties (a FIFO queue's ends in `.fifo`).
     pub style: fn(&Members) -> Style,
+    /// Whether the name is what identifies the resource, so that no second one can have it: then CloudFormation
+    /// cannot replace the resource. Source: CloudFormation User Guide, "Name type".
+    pub identifies: bool,
 }
 
 /// A logical id that SAM makes.
@@ -77,6 +82,7 @@ impl ResourceType {
     pub(super) const PLAIN: Self = Self {
         name: "",
         about: "",
+        becomes: "",
         properties: &[],
         attributes: &[],
         naming: None,
@@ -85,6 +91,27 @@ impl ResourceType {
         generates: |_, _, _| Vec::new(),
         finish: |_, _, _| {},
     };
+}
+
+impl ResourceType {
+    /// The type after the transform.
+    #[must_use]
+    pub fn processed(&self) -> &'static str {
+        if self.becomes.is_empty() {
+            self.name
+        } else {
+            self.becomes
+        }
+    }
+
+    /// The property that takes the generated name.
+    #[must_use]
+    pub fn name_property(&self) -> Option<&'static str> {
+        self.properties
+            .iter()
+            .find(|property| matches!(property.rule, super::rule::Rule::Generated))
+            .map(|property| property.name)
+    }
 }
 
 /// Every type, in the order of the reference page.

@@ -18,11 +18,13 @@ pub(in super::super) const NAME: &str = "AWS::Serverless::Api";
 pub static API: ResourceType = ResourceType {
     name: NAME,
     about: "A REST API of API Gateway in front of functions.",
+    becomes: "AWS::ApiGateway::RestApi",
     properties: PROPERTIES,
     attributes: &["RestApiId", "RootResourceId"],
     naming: Some(Naming {
         // Limit: API Gateway quotas, "API name".
         style: |_| Style::up_to(128),
+        identifies: false,
     }),
     generates,
     finish,

@@ -21,6 +21,7 @@ pub(in super::super) const NAME: &str = "AWS::Serverless::Function";
 pub static FUNCTION: ResourceType = ResourceType {
     name: NAME,
     about: "A Lambda function, with its events and its role.",
+    becomes: "AWS::Lambda::Function",
     properties: PROPERTIES,
     attributes: &[
         "Arn",
@@ -31,6 +32,7 @@ pub static FUNCTION: ResourceType = ResourceType {
     naming: Some(Naming {
         // Limit: Lambda API, `CreateFunction`, `FunctionName`.
         style: |_| Style::up_to(64),
+        identifies: true,
     }),
     arn: "lambda:{region}:{account}:function:{name}",
     generates,

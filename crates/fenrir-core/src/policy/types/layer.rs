@@ -10,10 +10,12 @@ use crate::names::Style;
 pub static LAYER: ResourceType = ResourceType {
     name: "AWS::Serverless::LayerVersion",
     about: "A layer: code that functions share.",
+    becomes: "AWS::Lambda::LayerVersion",
     properties: PROPERTIES,
     naming: Some(Naming {
         // Limit: Lambda API, `PublishLayerVersion`, `LayerName` (140, ARN included; the name is kept as a function's).
         style: |_| Style::up_to(64),
+        identifies: false,
     }),
     arn: "lambda:{region}:{account}:layer:{name}",
     generates,

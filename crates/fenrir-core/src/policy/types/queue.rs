@@ -15,7 +15,10 @@ pub static QUEUE: ResourceType = ResourceType {
     about: "A message queue.",
     properties: PROPERTIES,
     attributes: &["Arn", "QueueName", "QueueUrl"],
-    naming: Some(Naming { style }),
+    naming: Some(Naming {
+        style,
+        identifies: true,
+    }),
     arn: "sqs:{region}:{account}:{name}",
     holds_data: true,
     ..ResourceType::PLAIN

@@ -9,11 +9,13 @@ use crate::names::Style;
 pub static SIMPLE_TABLE: ResourceType = ResourceType {
     name: "AWS::Serverless::SimpleTable",
     about: "A DynamoDB table with one key.",
+    becomes: "AWS::DynamoDB::Table",
     properties: PROPERTIES,
     attributes: &["Arn"],
     naming: Some(Naming {
         // Limit: DynamoDB API, `CreateTable`, `TableName`.
         style: |_| Style::up_to(255),
+        identifies: true,
     }),
     arn: "dynamodb:{region}:{account}:table/{name}",
     holds_data: true,

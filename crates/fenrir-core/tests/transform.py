@@ -1,0 +1,63 @@
+"""Puts the accepted cases through the real SAM transform: writes <case>.processed.json beside each.
+
+    .venv/bin/python crates/fenrir-core/tests/transform.py [--check]
+
+With --check nothing is written: it fails when a file would change, and when the transform refuses a case. cfn-lint
+runs over the result where it is installed. The Rust tests read these files, so they need no Python.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
+
+from samtranslator.model.exceptions import InvalidDocumentException  # noqa: E402
+from samtranslator.translator.transform import transform  # noqa: E402
+
+CASES = pathlib.Path(__file__).parent / "cases" / "accepted"
+
+
+class NoManagedPolicies:
+    """Fenrir writes the roles itself, so the transform never needs one."""
+
+    def load(self):
+        return {}
+
+
+def lint(text):
+    try:
+        from cfnlint.api import lint
+    except ImportError:
+        return []
+    matches = lint(text, regions=[os.environ["AWS_DEFAULT_REGION"]])
+    # Warnings are about style, such as the dependencies that SAM writes twice.
+    return [match for match in matches if match.rule.id.startswith("E")]
+
+
+def main():
+    check = "--check" in sys.argv[1:]
+    failures = []
+    for case in sorted(CASES.glob("*.yaml")):
+        rewritten = case.with_suffix(".json")
+        try:
+            processed = transform(json.loads(rewritten.read_text()), {}, NoManagedPolicies())
+        except InvalidDocumentException as refusal:
+            failures.append(f"{case.name}: {[cause.message for cause in refusal.causes]}")
+            continue
+        text = json.dumps(processed, indent=2) + "\n"
+        failures += [f"{case.name}: {match.rule.id} {match.message}" for match in lint(text)]
+        beside = case.with_suffix(".processed.json")
+        if not check:
+            beside.write_text(text)
+        elif not beside.exists() or json.loads(beside.read_text()) != processed:
+            failures.append(f"{case.name}: the transform gives something else than {beside.name}")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    print(f"{len(failures)} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
