@@ -6,7 +6,7 @@ use super::judge::Judge;
 use super::kind::{self, Kind};
 use super::place::Place;
 use super::role::Statement;
-use super::rule::{Property, Rule, check};
+use super::rule::{Property, Rule, check, refused};
 
 /// What may be sent to: its `Type` in SAM, the kind, and the action that the role needs.
 struct Sink {
@@ -71,6 +71,13 @@ pub(super) fn invocation(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut V
     ];
     sink(judge, place, value, TABLE, "Destination");
 }
+
+/// A dead-letter queue by its ARN only.
+pub(super) const QUEUE_BY_ARN: &[Property] = &[
+    check("Arn", Rule::Reference(&kind::QUEUE), "the queue").required(),
+    refused("Type", "SAM would make a queue that nobody named"),
+    refused("QueueLogicalId", "SAM would make a queue under this logical id"),
+];
 
 fn sink(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value, table: &'static [Property], target: &'static str) {
     let Some(members) = judge.map(place, value) else { return };

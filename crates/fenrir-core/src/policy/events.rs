@@ -1,7 +1,11 @@
 //! Event types, one file each (those that read a stream or queue share one).
 
 pub mod api;
+pub mod logs;
 pub mod pull;
+pub mod rule;
+pub mod s3;
+pub mod sns;
 
 use serde_json::Value;
 
@@ -39,7 +43,18 @@ impl EventType {
 }
 
 /// The event types of a function, in the order of the reference page.
-pub static OF_FUNCTION: &[&EventType] = &[&api::API, &pull::SQS, &pull::KINESIS, &pull::DYNAMODB];
+pub static OF_FUNCTION: &[&EventType] = &[
+    &api::API,
+    &s3::S3,
+    &sns::SNS,
+    &pull::KINESIS,
+    &pull::DYNAMODB,
+    &pull::SQS,
+    &rule::SCHEDULE,
+    &rule::CLOUD_WATCH_EVENT,
+    &rule::EVENT_BRIDGE_RULE,
+    &logs::CLOUD_WATCH_LOGS,
+];
 
 /// The rule of the `Events` of a function.
 pub fn of_function(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {

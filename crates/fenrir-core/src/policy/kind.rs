@@ -248,6 +248,24 @@ pub static EVENT_BUS: Kind = Kind {
     local: &[],
 };
 
+/// The ARN of a bus by name or ARN. `default` belongs to everybody; another bus must be tagged.
+pub fn event_bus(judge: &mut Judge<'_>, place: &Place<'_>, text: &str) -> Option<String> {
+    if text == "default" {
+        return Some(judge.arn("events:{region}:{account}:event-bus/default"));
+    }
+    EVENT_BUS.existing(judge, place, text)
+}
+
+/// The rule of `EventBusName`: `default` stays, another bus becomes the ARN that was checked.
+pub fn event_bus_rule(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
+    if let Some(text) = judge.literal(place, value)
+        && text != "default"
+        && let Some(arn) = EVENT_BUS.existing(judge, place, text)
+    {
+        *value = Value::String(arn);
+    }
+}
+
 /// A Kinesis stream. Source of the name: Kinesis API, `CreateStream`, `StreamName`.
 pub static STREAM: Kind = Kind {
     noun: "stream",

@@ -90,7 +90,7 @@ static BUCKET: Named = Named {
 static BUS: Named = Named {
     types: &[],
     attribute: None,
-    existing: Some(event_bus),
+    existing: Some(kind::event_bus),
 };
 static KEY: Named = Named {
     types: &[],
@@ -130,14 +130,6 @@ static SECRET_KIND: Kind = Kind {
     },
     local: &[],
 };
-
-/// `default` belongs to everybody; another bus must be tagged.
-fn event_bus(judge: &mut Judge<'_>, place: &Place<'_>, text: &str) -> Option<String> {
-    if text == "default" {
-        return Some(judge.arn("events:{region}:{account}:event-bus/default"));
-    }
-    kind::EVENT_BUS.existing(judge, place, text)
-}
 
 /// A parameter is named with or without a slash at the beginning; its ARN has one slash either way.
 fn parameter(judge: &mut Judge<'_>, place: &Place<'_>, text: &str) -> Option<String> {
