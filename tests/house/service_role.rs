@@ -412,21 +412,67 @@ const COMING: &[&str] = &[
     "AWS::StepFunctions::StateMachineVersion",
 ];
 
-/// Resource types that the policy's sources name, of applications and of what SAM makes of them.
-fn judged() -> BTreeSet<String> {
+/// Texts in quotes of the policy's sources.
+fn quoted() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut open = vec![path("crates/fenrir-core/src/policy"), path("crates/fenrir-core/src/policy.rs")];
+    let mut open = vec![
+        path("crates/fenrir-core/src/policy"),
+        path("crates/fenrir-core/src/policy.rs"),
+    ];
     while let Some(place) = open.pop() {
         if place.is_dir() {
             open.extend(fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()));
-            continue;
+        } else {
+            found.extend(fs::read_to_string(&place).unwrap().split('"').map(str::to_owned));
         }
-        let source = fs::read_to_string(&place).unwrap();
-        let texts = source.split('"').filter(|text| text.starts_with("AWS::") && text.matches("::").count() == 2);
-        found.extend(texts.filter(|text| !text.starts_with("AWS::Serverless::")).map(str::to_owned));
     }
     found
 }
+
+/// Resource types that the policy's sources name, of applications and of what SAM makes of them.
+fn judged() -> BTreeSet<String> {
+    let is_type = |text: &String| text.starts_with("AWS::") && text.matches("::").count() == 2;
+    quoted()
+        .into_iter()
+        .filter(|text| is_type(text) && !text.starts_with("AWS::Serverless::"))
+        .collect()
+}
+
+/// Actions that the policy's sources name: what Fenrir writes into the roles of applications.
+fn written() -> BTreeSet<String> {
+    let is_action = |text: &String| {
+        text.split_once(':').is_some_and(|(service, call)| {
+            service.starts_with(|c: char| c.is_ascii_lowercase())
+                && service
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && call.starts_with(|c: char| c.is_ascii_uppercase())
+                && call.chars().all(|c| c.is_ascii_alphanumeric())
+        })
+    };
+    quoted().into_iter().filter(is_action).collect()
+}
+
+/// Actions that the policy's sources name elsewhere than in a role: condition keys, an API's own policy, trust policies.
+const ELSEWHERE: &[&str] = &["aws:SourceVpc", "execute-api:Invoke", "sts:AssumeRole"];
+
+/// Actions of the boundary that the policy need not write yet: logs and traces of state machines, data keys of queues
+/// and buckets that are encrypted.
+const RESERVED: &[&str] = &[
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+];
 
 fn wanted() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut wanted: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
@@ -462,9 +508,18 @@ fn the_types_are_those_that_the_policy_lets_through() {
     let judged = judged();
     let known: BTreeSet<&str> = TYPES.iter().map(|(kind, _)| *kind).collect();
     let unknown: Vec<_> = judged.iter().filter(|kind| !known.contains(kind.as_str())).collect();
-    assert!(unknown.is_empty(), "nobody knows what CloudFormation calls for {unknown:?}");
-    let idle: Vec<_> = known.iter().filter(|kind| !judged.contains(**kind) && !COMING.contains(kind)).collect();
-    assert!(idle.is_empty(), "rights for {idle:?}, which the policy does not let through");
+    assert!(
+        unknown.is_empty(),
+        "nobody knows what CloudFormation calls for {unknown:?}"
+    );
+    let idle: Vec<_> = known
+        .iter()
+        .filter(|kind| !judged.contains(**kind) && !COMING.contains(kind))
+        .collect();
+    assert!(
+        idle.is_empty(),
+        "rights for {idle:?}, which the policy does not let through"
+    );
 }
 
 #[test]
@@ -611,6 +666,26 @@ fn the_boundary_allows_data_and_denies_rights() {
     let denied: BTreeSet<&str> = of_effect(&policies, "Deny").into_iter().flat_map(actions).collect();
     for action in ["iam:*", "sts:*", "organizations:*", "cloudformation:*", "*"] {
         assert!(denied.contains(action), "{action}");
+    }
+}
+
+#[test]
+fn the_boundary_allows_what_fenrir_writes_into_roles_and_nothing_else() {
+    let account = template("account.yml");
+    let policy = &account["Resources"]["PermissionsBoundary"]["Properties"]["PolicyDocument"];
+    let have: BTreeSet<&str> = of_effect(&[policy], "Allow").into_iter().flat_map(actions).collect();
+    let written = written();
+    for action in written.iter().filter(|action| !ELSEWHERE.contains(&action.as_str())) {
+        assert!(
+            have.contains(action.as_str()),
+            "a role may be given {action}, and the boundary takes it away"
+        );
+    }
+    for action in have {
+        assert!(
+            written.contains(action) || RESERVED.contains(&action),
+            "no role is given {action}"
+        );
     }
 }
 
