@@ -137,17 +137,12 @@ impl Head {
 }
 
 impl Head {
-    /// A sentence for people, ended by the release id, so that whoever reads it can find everything else.
+    /// A sentence for people, cut to [`Failure::CAUSE_LIMIT`] and ended by the release id, so that whoever reads it can find
+    /// everything else. The state machine signs what Validate and Lock say the same way.
     #[must_use]
     pub fn sign(&self, sentence: &str) -> String {
-        sign(sentence, &self.release_id)
+        format!("{} (release {})", cut(sentence, Failure::CAUSE_LIMIT), self.release_id)
     }
-}
-
-/// [`Head::sign`] for a release that is not proven yet. The sentence is cut to [`Failure::CAUSE_LIMIT`]; the id stays.
-#[must_use]
-pub fn sign(sentence: &str, release_id: &str) -> String {
-    format!("{}; release {release_id}", cut(sentence, Failure::CAUSE_LIMIT))
 }
 
 impl From<Owner> for HeadOwner {

@@ -1,1 +1,126 @@
-//! Placeholder.
+//! The state `ReleaseLock`: decides how the deploy ended, records it, and gives the lock back.
+//!
+//! A good end is recorded first and unlocked then, so that nobody deploys over a release whose end is not written down. A
+//! dirty end is locked first: whatever fails after that, the lock stays and says why. Every write may be made twice.
+
+mod alert;
+mod verdict;
+
+use fenrir_core::deployment::{ChangeSetStatus, Deployment, End, Outcome};
+use fenrir_core::error::{ErrorName, StepError};
+use fenrir_core::timestamp;
+use fenrir_lambda::{Environment, Step};
+use fenrir_store::locks::Error;
+use fenrir_store::{Locks, Objects, Record, Records};
+
+pub use verdict::verdict;
+
+/// Calls with the step's own role.
+pub const OWN_ACTIONS: &[&str] = &[
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "s3:PutObject",
+    "sns:Publish",
+];
+/// Calls with `fenrir-deployer` of the target account: none.
+pub const DEPLOYER_ACTIONS: &[&str] = &[];
+/// The step.
+pub const STEP: Step = Step {
+    name: "release-lock",
+    own_actions: OWN_ACTIONS,
+    deployer_actions: DEPLOYER_ACTIONS,
+};
+
+/// Ends the deploy.
+///
+/// # Errors
+/// `ReleaseLockError`, `TransientError`, `InternalError`: the lock is still held, or the record not written.
+pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
+    let end = verdict(&deployment);
+    let locks = Locks::new(env.own(), &env.settings().locks_table);
+    if end.outcome == Outcome::FailureDirty {
+        keep(&locks, &deployment, &end).await?;
+    }
+    deployment.end = Some(end.clone());
+    record(env, &deployment, &end).await?;
+    if end.outcome == Outcome::FailureDirty {
+        alert::publish(env, &deployment, &end).await?;
+    } else {
+        let released = locks
+            .release(&deployment.release.owner(), &deployment.execution.arn)
+            .await;
+        released.map_err(|error| failed(error, "releasing the lock"))?;
+    }
+    Ok(deployment)
+}
+
+/// Keeps the lock, marked dirty with the reason.
+async fn keep(locks: &Locks, deployment: &Deployment, end: &End) -> Result<(), StepError> {
+    let reason = end.cause.as_deref().unwrap_or_default();
+    let marked = locks
+        .mark_dirty(&deployment.release.owner(), &deployment.execution.arn, reason)
+        .await;
+    match marked {
+        // Somebody removed or took it: there is nothing of ours to mark. The record and the alert still tell.
+        Err(Error::Lost(_)) => {
+            tracing::error!("the deploy ends dirty, and the lock is not held by this execution");
+            Ok(())
+        }
+        other => other.map_err(|error| failed(error, "marking the lock as dirty")),
+    }
+}
+
+fn failed(error: Error, doing: &str) -> StepError {
+    match error {
+        Error::Fault(fault) => fault.into_step(ErrorName::ReleaseLockError, doing),
+        other => StepError::new(ErrorName::ReleaseLockError, format!("{doing}: {other}")),
+    }
+}
+
+/// Stores the whole deployment and writes the final record.
+async fn record(env: &Environment, deployment: &Deployment, end: &End) -> Result<(), StepError> {
+    let head = &deployment.release;
+    let owner = head.owner();
+    let name = ErrorName::ReleaseLockError;
+    let body = serde_json::to_vec_pretty(deployment).map_err(|error| StepError::new(name, error.to_string()))?;
+    let result = Objects::new(&env.own_in(&owner.region))
+        .put_own(head, "result.json", "application/json", body)
+        .await
+        .map_err(|error| error.into_step(name, "storing the result"))?;
+    let records = Records::new(env.own(), &env.settings().releases_table);
+    let started = records
+        .get(&owner, &head.release_id)
+        .await
+        .map_err(|error| error.into_step(name, "reading the record"))?
+        .filter(|record| record.execution == deployment.execution.arn);
+    let record = Record {
+        release_id: head.release_id.clone(),
+        status: end.outcome.into(),
+        execution: deployment.execution.arn.clone(),
+        operation: head.operation,
+        started_at: deployment.execution.started_at.clone(),
+        ended_at: Some(timestamp::format(env.now())),
+        // Lock wrote it. There is none when Lock itself failed.
+        metadata: started.map(|record| record.metadata).unwrap_or_default(),
+        stack: deployment.stack.name.clone(),
+        stack_arn: deployment.stack.arn.clone(),
+        no_changes: has_no_changes(deployment),
+        error: end.error.clone(),
+        cause: end.cause.clone(),
+        stored: [
+            ("template".to_owned(), deployment.template.clone()),
+            ("manifest".to_owned(), deployment.manifest.clone()),
+            ("result".to_owned(), result),
+        ]
+        .into(),
+    };
+    let written = records.write(&owner, &record).await;
+    written.map_err(|error| error.into_step(name, "writing the record"))
+}
+
+fn has_no_changes(deployment: &Deployment) -> bool {
+    let change_set = deployment.change_set.as_ref();
+    change_set.is_some_and(|change_set| change_set.status == ChangeSetStatus::NoChanges)
+}

@@ -64,7 +64,7 @@ pub async fn run(env: &Environment, start: Start) -> Result<Deployment, StepErro
     let release = proof::decode(env, &start)?;
     let proven = proof::prove(env, &start, release).await?;
     match judge(env, &proven).await? {
-        Ok(template) => Box::pin(store(env, &start, &proven, &template)).await,
+        Ok(template) => store(env, &start, &proven, &template).await,
         Err(problems) => Err(refusal::recorded(env, &start, &proven, problems).await?),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Proven {
 
 /// Decodes the release and checks its place and time, without a call.
 pub(crate) fn decode(env: &Environment, start: &Start) -> Result<Release, StepError> {
-    let release = Release::parse(&start.release).map_err(|problems| refusal::unproven(start, &problems))?;
+    let release = Release::parse(&start.release).map_err(|problems| refusal::unproven(&problems))?;
     let mut problems = place_problems(env, &release)?;
     if release.release_id != start.execution.name {
         let message = format!(
@@ -35,7 +35,7 @@ pub(crate) fn decode(env: &Environment, start: &Start) -> Result<Release, StepEr
     if problems.is_empty() {
         Ok(release)
     } else {
-        Err(refusal::unproven(start, &problems))
+        Err(refusal::unproven(&problems))
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) ->
     let objects = Objects::new(&env.own_in(&owner.region));
     let refuse = |message: String, help: &str| {
         let problem = Problem::error("F9014", "", message).help(help);
-        Err(refusal::unproven(start, &[problem]))
+        Err(refusal::unproven(&[problem]))
     };
     let stored = match objects.read(&head.bucket, &key, None, TEXT_LIMIT).await {
         Ok(stored) => stored,

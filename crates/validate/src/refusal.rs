@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use fenrir_core::deployment::{Pointer, Start, cut, sign};
+use fenrir_core::deployment::{Pointer, Start, cut};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::names;
 use fenrir_core::problem::{Problem, Severity, printable};
@@ -17,9 +17,8 @@ const TOLD: usize = 10;
 const PROBLEM_LIMIT: usize = 350;
 
 /// The refusal of a release that nobody has proven: it is told, and nothing is recorded.
-pub(crate) fn unproven(start: &Start, problems: &[Problem]) -> StepError {
-    let text = sign(&text(problems, None), &printable(&start.execution.name));
-    StepError::new(ErrorName::BadReleaseError, text)
+pub(crate) fn unproven(problems: &[Problem]) -> StepError {
+    StepError::new(ErrorName::BadReleaseError, text(problems, None))
 }
 
 /// The refusal of a proven release: told, stored and recorded.
@@ -35,7 +34,7 @@ pub(crate) async fn recorded(
     let Proven { head, release } = proven;
     let objects = Objects::new(&env.own_in(&head.owner.aws_region));
     let stored = crate::put(&objects, proven, "problems.json", crate::bytes(&problems)?).await?;
-    let refusal = StepError::new(ErrorName::BadReleaseError, head.sign(&text(&problems, Some(&stored))));
+    let refusal = StepError::new(ErrorName::BadReleaseError, text(&problems, Some(&stored)));
     let record = Record {
         release_id: head.release_id.clone(),
         status: Status::Refused,
