@@ -9,8 +9,10 @@
 mod api_definition;
 mod arn;
 mod artifact;
+mod by_name;
 mod destination;
 pub mod events;
+mod fold;
 pub mod judge;
 pub mod kind;
 mod level;

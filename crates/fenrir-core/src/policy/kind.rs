@@ -91,7 +91,7 @@ impl Kind {
                     owner.account,
                     owner.region
                 ),
-                format!("only a {} of the own account and region can be used", self.noun),
+                format!("only {} of the own account and region can be used", self.a_noun()),
             );
             return None;
         }
@@ -114,7 +114,7 @@ impl Kind {
         judge.refuse(
             codes::REFERENCE,
             place,
-            format!("`{}` is neither the name nor the ARN of a {}", shown(text), self.noun),
+            format!("`{}` is neither the name nor the ARN of {}", shown(text), self.a_noun()),
             format!("write the name, or the whole ARN, such as `{like}`"),
         );
     }
@@ -132,10 +132,10 @@ impl Kind {
                 codes::REFERENCE,
                 place,
                 format!(
-                    "`{}` is {} where a {} is meant",
+                    "`{}` is {} where {} is meant",
                     shown(place.name()),
                     describe(value),
-                    self.noun
+                    self.a_noun()
                 ),
                 self.help(or_existing),
             );
@@ -153,10 +153,10 @@ impl Kind {
                 codes::LOCAL,
                 place,
                 format!(
-                    "`{}` (`{}`) does not give a {} here",
+                    "`{}` (`{}`) does not give {} here",
                     target.id(),
                     local.kind.name,
-                    self.noun
+                    self.a_noun()
                 ),
                 self.help(or_existing),
             );
@@ -190,6 +190,16 @@ impl Kind {
             (Some(own), false) => format!("write {own}"),
             (None, _) => format!("write {existing}"),
         }
+    }
+
+    /// The noun with its article.
+    fn a_noun(&self) -> String {
+        let article = if self.noun.starts_with(['a', 'e', 'i', 'o', 'u']) && !self.noun.starts_with("us") {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {}", self.noun)
     }
 }
 
@@ -353,3 +363,23 @@ pub fn key_rule(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
         *value = Value::String(arn);
     }
 }
+
+/// A state machine. Source of the name: Step Functions API, `CreateStateMachine`, `name`.
+pub static STATE_MACHINE: Kind = Kind {
+    noun: "state machine",
+    service: "states",
+    prefix: "stateMachine:",
+    scope: Scope::REGIONAL,
+    name: |name| made_of(name, "-_", 80),
+    local: &[("AWS::Serverless::StateMachine", Gives::Attribute("Arn"))],
+};
+
+/// A certificate by its id. Source of the id: ACM API, `RequestCertificate`, `CertificateArn`.
+pub static CERTIFICATE: Kind = Kind {
+    noun: "certificate",
+    service: "acm",
+    prefix: "certificate/",
+    scope: Scope::REGIONAL,
+    name: |name| made_of(name, "-", 64),
+    local: &[],
+};

@@ -120,7 +120,20 @@ pub static TYPES: &[&ResourceType] = &[
     &types::api::API,
     &types::layer::LAYER,
     &types::simple_table::SIMPLE_TABLE,
+    &types::table::TABLE,
     &types::queue::QUEUE,
+    &types::topic::TOPIC,
+    &types::bucket::BUCKET,
+    &types::event_rule::RULE,
+    &types::schedule::SCHEDULE,
+    &types::alarm::ALARM,
+    &types::log_group::LOG_GROUP,
+    &types::permission::PERMISSION,
+    &types::load_balancer::LOAD_BALANCER,
+    &types::target_group::TARGET_GROUP,
+    &types::listener::LISTENER,
+    &types::listener_rule::LISTENER_RULE,
+    &types::distribution::DISTRIBUTION,
 ];
 
 /// The type of this name.

@@ -420,7 +420,7 @@ fn logs(group: &str) -> Statement {
 }
 
 /// A role by name, or by its ARN without a path; rewritten to the ARN.
-fn role(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
+pub(in super::super) fn role(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     /// Source of the name: IAM API, `CreateRole`, `RoleName`.
     static ROLE: Kind = Kind {
         noun: "role",
