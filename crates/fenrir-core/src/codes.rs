@@ -98,6 +98,10 @@ catalogue! {
         what: "lists and maps that lie in each other more than 64 deep",
         why: "nothing in CloudFormation needs it, and it exhausts readers",
         bad: "", good: "";
+    LONG_KEY = "F0014", "key too long",
+        what: "a key of more than 512 bytes",
+        why: "no service takes such a name, and every message about what stands below it would repeat it",
+        bad: "", good: "";
 
     SECTION = "F0201", "section that is not allowed",
         what: "every top-level key but AWSTemplateFormatVersion, Transform, Description, ProjectName, ConfigName, Globals, Resources and Outputs",
@@ -143,6 +147,10 @@ catalogue! {
         what: "keys of an output other than Value and Description",
         why: "Export shares one name space with every stack of the account, and Condition cannot be judged",
         bad: "Export: {Name: queue}", good: "(leave it out)";
+    TOO_MANY = "F0212", "too many resources",
+        what: "a template with more than 500 resources",
+        why: "CloudFormation takes no more in one stack",
+        bad: "", good: "(several stacks)";
 
     INTRINSIC = "F0301", "intrinsic that is not allowed",
         what: "every intrinsic but Ref, Fn::GetAtt, Fn::Sub and Fn::Join, and malformed ones",

@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::problem::{Position, Problem};
 use positions::Positions;
 
-pub(crate) use limits::shown;
-pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_PROBLEMS};
+pub use limits::{MAX_BYTES, MAX_DEPTH, MAX_KEY_BYTES, MAX_PROBLEMS};
+pub(crate) use limits::{shown, size};
 
 /// A loaded template: our own tree, and where in the file each part of it stood.
 #[derive(Debug, Clone)]
@@ -31,6 +31,10 @@ impl Document {
     /// All problems of the text, in file order; at most [`MAX_PROBLEMS`] of them.
     pub fn load(text: &str) -> Result<Self, Vec<Problem>> {
         let (value, positions) = yaml::load(text)?;
+        // Small as YAML can be large as JSON, which is what a release carries.
+        if limits::size(&value) > MAX_BYTES {
+            return Err(vec![limits::too_large()]);
+        }
         Ok(Self { value, positions })
     }
 

@@ -211,10 +211,14 @@ impl<'a> Judge<'a> {
 
     /// Reports a problem.
     pub fn tell(&mut self, problem: Problem) {
-        // A little more than is shown, so that the cut happens after sorting.
-        if self.problems.len() < 10 * MAX_PROBLEMS {
+        if !self.is_full() {
             self.problems.push(problem);
         }
+    }
+
+    /// Whether enough is told: a little more than is shown, so that the cut happens after sorting.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= 2 * MAX_PROBLEMS
     }
 
     /// Reports an error at a place, with what to do about it.
@@ -225,7 +229,9 @@ impl<'a> Judge<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.tell(Problem::error(code, place.pointer(), message).help(help));
+        if !self.is_full() {
+            self.tell(Problem::error(code, place.pointer(), message).help(help));
+        }
     }
 
     /// The role of the resource here needs this.

@@ -380,8 +380,8 @@ impl<'m> Made<'m> {
         for (maker, generated) in resources {
             for Generated { id, hashed, kind } in generated {
                 let table = if hashed { &mut made.hashed } else { &mut made.exact };
-                if let Some((first, _)) = table.insert(id.clone(), (maker, kind))
-                    && first != maker
+                if let Some((first, first_kind)) = table.insert(id.clone(), (maker, kind))
+                    && (first != maker || first_kind != kind)
                 {
                     made.doubles.push((id, first, maker));
                 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::codes;
 use crate::problem::{Problem, pointer};
 use crate::template::intrinsic::is_intrinsic;
-use crate::template::{Document, shown};
+use crate::template::{Document, MAX_BYTES, shown, size};
 
 use super::rule::{any_of, describe};
 use super::suggest::nearest;
@@ -115,6 +115,9 @@ static SECTIONS: &[Section] = &[
     },
 ];
 
+/// Source: CloudFormation quotas, "Resources" (in one template).
+const MAX_RESOURCES: usize = 500;
+
 /// What SAM merges by replacing instead (`CUSTOM_STRATEGIES`).
 const REPLACED: &str = "/Architectures";
 
@@ -145,7 +148,13 @@ impl<'a> Merged<'a> {
             origins.sections = sections(globals, &mut problems);
         }
         let resources = template.get("Resources").and_then(Value::as_object);
-        let resources = resources
+        if let Some(count) = resources.map(Map::len).filter(|count| *count > MAX_RESOURCES) {
+            problems.push(too_many(count));
+        }
+        // A large text in Globals and many functions would fill all memory.
+        let mut room = MAX_BYTES;
+        let resources: Vec<_> = resources
+            .filter(|resources| resources.len() <= MAX_RESOURCES)
             .into_iter()
             .flatten()
             .map(|(id, resource)| {
@@ -154,14 +163,19 @@ impl<'a> Merged<'a> {
                     .and_then(Value::as_str)
                     .and_then(|kind| origins.sections.get(kind).copied());
                 let resource = match section {
-                    Some((section, globals)) => {
-                        Cow::Owned(merge_resource(section, globals, id, resource, &mut origins.lists))
+                    Some((section, globals)) if room > 0 => {
+                        let merged = merge_resource(section, globals, id, resource, &mut origins.lists);
+                        room = room.saturating_sub(size(&merged));
+                        Cow::Owned(merged)
                     }
-                    None => Cow::Borrowed(resource),
+                    _ => Cow::Borrowed(resource),
                 };
                 (id.as_str(), resource)
             })
             .collect();
+        if room == 0 {
+            problems.push(too_large());
+        }
         Self {
             resources,
             origins,
@@ -203,6 +217,24 @@ impl<'a> Merged<'a> {
         }
         Some(if is_global { global } else { own })
     }
+}
+
+fn too_many(count: usize) -> Problem {
+    Problem::error(
+        codes::TOO_MANY,
+        "/Resources",
+        format!("the template has {count} resources, and a stack takes {MAX_RESOURCES}"),
+    )
+    .help("split the application into several stacks")
+}
+
+fn too_large() -> Problem {
+    Problem::error(
+        codes::TOO_LARGE,
+        "/Globals",
+        "with `Globals` written into every resource, the template is larger than 1 MB",
+    )
+    .help("give only those resources a large property that need it")
 }
 
 fn sections<'a>(

@@ -334,6 +334,9 @@ impl<'a> Judge<'a> {
     }
 
     fn unknown_member(&mut self, table: &'static [Property], place: &Place<'_>, key: &str) {
+        if self.is_full() {
+            return;
+        }
         let allowed = || table.iter().filter(|property| !matches!(property.rule, Rule::Refused));
         let help = match nearest(key, table.iter().map(|property| property.name)) {
             Some(near) => match table.iter().find(|property| property.name == near) {

@@ -194,9 +194,9 @@ fn named(judge: &mut Judge<'_>, place: &Place<'_>, id: &str, attribute: Option<&
         return;
     }
     match (judge.local(id), attribute) {
+        (None, _) if judge.is_full() => {}
         (None, _) => {
-            let known: Vec<_> = judge.ids().collect();
-            let help = match (nearest(id, known), id.starts_with("AWS::")) {
+            let help = match (nearest(id, judge.ids()), id.starts_with("AWS::")) {
                 (_, true) => format!("the pseudo parameters that may be used are {}", PSEUDO.join(", ")),
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, _) => "name a resource of this template".to_owned(),

@@ -1,5 +1,8 @@
 //! Did you mean: the nearest of the names that are allowed.
 
+/// Bytes of a text that is taken for a name with a typing error in it.
+const LONGEST: usize = 256;
+
 /// The name that was probably meant.
 pub(crate) fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // A typing error in three letters or so; more would suggest something else altogether.
@@ -10,10 +13,13 @@ pub(crate) fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>)
             if name.eq_ignore_ascii_case(given.trim()) {
                 return Some((0, name));
             }
-            let far = strsim::damerau_levenshtein(given, name);
+            // The distance takes time and memory of one length by the other.
+            let is_comparable = given.len() <= LONGEST && given.len().abs_diff(name.len()) <= reach * 4;
+            let far = is_comparable.then(|| strsim::damerau_levenshtein(given, name))?;
             (far <= reach).then_some((far, name))
         })
-        .min_by_key(|(far, _)| *far)
+        // Of two that are equally near always the same, in whichever order they came.
+        .min()
         .map(|(_, name)| name)
 }
 

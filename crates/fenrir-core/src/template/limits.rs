@@ -1,5 +1,7 @@
 //! Limits of every template, however it came: size, depth, null, and characters that would deceive a reader.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::codes;
@@ -8,6 +10,9 @@ use crate::problem::{Problem, pointer, printable};
 /// Largest template in bytes, as JSON and, for a file, as text; also the largest after its aliases are written out.
 /// Source: CloudFormation quotas, "Template body size in an Amazon S3 object" (1 MB).
 pub const MAX_BYTES: usize = 1024 * 1024;
+/// Longest key, in bytes. Longer than every name that `CloudFormation` or a service behind it takes, and short enough that
+/// the path of a problem can be told.
+pub const MAX_KEY_BYTES: usize = 512;
 /// How deep lists and maps may lie in each other.
 pub const MAX_DEPTH: usize = 64;
 /// How many problems of one template are told.
@@ -17,12 +22,12 @@ pub const MAX_PROBLEMS: usize = 200;
 pub(super) fn check(value: &Value) -> Vec<Problem> {
     let mut walk = Walk::default();
     if value.is_object() {
-        walk.value(value, "", 1);
-        if walk.bytes > MAX_BYTES {
-            walk.tell(too_large());
+        walk.value(value, 1);
+        if size(value) > MAX_BYTES {
+            walk.tell(|_| too_large());
         }
     } else {
-        walk.tell(not_a_map());
+        walk.tell(|_| not_a_map());
     }
     walk.problems
 }
@@ -39,6 +44,31 @@ pub(super) fn too_deep(path: &str) -> Problem {
         format!("lists and maps lie in each other more than {MAX_DEPTH} deep"),
     )
     .help("no CloudFormation resource needs that; look for an indentation that grew by mistake")
+}
+
+/// `path` is that of the map that has the key.
+pub(super) fn long_key(path: &str, key: &str) -> Problem {
+    Problem::error(
+        codes::LONG_KEY,
+        path,
+        format!("the key `{}` is longer than {MAX_KEY_BYTES} bytes", shown(key)),
+    )
+    .help("write a shorter one; long texts are values")
+}
+
+/// Bytes of a value as JSON, give or take escapes.
+pub(crate) fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 5,
+        Value::String(text) => text.len() + 3,
+        Value::Array(items) => 2 + items.iter().map(size).sum::<usize>(),
+        Value::Object(members) => {
+            2 + members
+                .iter()
+                .map(|(key, member)| key.len() + 4 + size(member))
+                .sum::<usize>()
+        }
+    }
 }
 
 pub(super) fn not_a_map() -> Problem {
@@ -88,45 +118,54 @@ pub(crate) fn shown(text: &str) -> String {
 #[derive(Default)]
 struct Walk {
     problems: Vec<Problem>,
-    /// Bytes of the value as JSON, give or take escapes.
-    bytes: usize,
+    /// The pointer of the part that is looked at: one text that grows and shrinks, because a template of 1 MB has half
+    /// a million parts.
+    path: String,
 }
 
 impl Walk {
-    fn tell(&mut self, problem: Problem) {
+    fn tell(&mut self, make: impl FnOnce(&str) -> Problem) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(problem);
+            self.problems.push(make(&self.path));
         }
     }
 
-    fn value(&mut self, value: &Value, path: &str, depth: usize) {
-        if depth > MAX_DEPTH {
-            return self.tell(too_deep(path));
+    fn text(&mut self, text: &str, is_key: bool) {
+        if let Some(problem) = self::text(text, is_key, "") {
+            self.tell(|path| Problem {
+                path: path.to_owned(),
+                ..problem
+            });
         }
+    }
+
+    fn value(&mut self, value: &Value, depth: usize) {
+        if depth > MAX_DEPTH {
+            return self.tell(too_deep);
+        }
+        let above = self.path.len();
         match value {
-            Value::Null => self.tell(null(path)),
-            Value::Bool(_) | Value::Number(_) => self.bytes += 5,
-            Value::String(s) => {
-                self.bytes += s.len() + 3;
-                if let Some(problem) = text(s, false, path) {
-                    self.tell(problem);
-                }
-            }
+            Value::Null => self.tell(null),
+            Value::Bool(_) | Value::Number(_) => {}
+            Value::String(text) => self.text(text, false),
             Value::Array(items) => {
-                self.bytes += 2;
                 for (at, item) in items.iter().enumerate() {
-                    self.value(item, &format!("{path}/{at}"), depth + 1);
+                    // Writing to a string cannot fail.
+                    let _ = write!(self.path, "/{at}");
+                    self.value(item, depth + 1);
+                    self.path.truncate(above);
                 }
             }
             Value::Object(members) => {
-                self.bytes += 2;
                 for (key, member) in members {
-                    self.bytes += key.len() + 4;
-                    let path = pointer(path, key);
-                    if let Some(problem) = text(key, true, &path) {
-                        self.tell(problem);
+                    if key.len() > MAX_KEY_BYTES {
+                        self.tell(|path| long_key(path, key));
+                        continue;
                     }
-                    self.value(member, &path, depth + 1);
+                    self.path.push_str(&pointer("", key));
+                    self.text(key, true);
+                    self.value(member, depth + 1);
+                    self.path.truncate(above);
                 }
             }
         }

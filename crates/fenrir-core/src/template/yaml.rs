@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde_json::{Map, Value, json};
 
-use super::limits::{self, MAX_BYTES, MAX_DEPTH, MAX_PROBLEMS, shown};
+use super::limits::{self, MAX_BYTES, MAX_DEPTH, MAX_KEY_BYTES, MAX_PROBLEMS, shown};
 use super::positions::{Key, Positions};
 use super::scalar::{self, Scalar};
 use crate::codes;
@@ -162,9 +162,11 @@ impl Loader {
         Err(self.problems)
     }
 
-    fn tell(&mut self, problem: Problem, at: Position) {
+    /// The problem is only made when it is told: a path can be long, and wrong parts many.
+    fn tell(&mut self, at: Position, make: impl FnOnce(&Self) -> Problem) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(problem.at(Some(at)));
+            let problem = make(self).at(Some(at));
+            self.problems.push(problem);
         }
     }
 
@@ -195,8 +197,7 @@ impl Loader {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, at: Position) -> Step {
         if self.expects_key() {
-            self.key(text, style, tag, at);
-            return Ok(());
+            return self.key(text, style, tag, at);
         }
         let fold = self.fold(tag, at);
         let value = match fold {
@@ -208,8 +209,11 @@ impl Loader {
             None if style == ScalarStyle::Plain => self.plain(text, at),
             _ => Value::String(text.to_owned()),
         };
-        if let Some(problem) = limits::text(text, false, &self.path_if_bad(text)) {
-            self.tell(problem, at);
+        if let Some(problem) = limits::text(text, false, "") {
+            self.tell(at, |loader| Problem {
+                path: loader.path(),
+                ..problem
+            });
         }
         let size = text.len() + 4;
         self.note_fold(fold, at);
@@ -218,69 +222,59 @@ impl Loader {
         self.put(Part { value, size, at })
     }
 
-    /// The path, where a text is bad; making it for every text would cost more than the rest of the loader.
-    fn path_if_bad(&self, text: &str) -> String {
-        if text.chars().any(crate::problem::is_unprintable) {
-            self.path()
-        } else {
-            String::new()
-        }
-    }
-
     fn plain(&mut self, text: &str, at: Position) -> Value {
         match scalar::resolve(text) {
             Scalar::Value(value) => value,
             Scalar::Null => {
-                let problem = limits::null(&self.path());
-                self.tell(problem, at);
+                self.tell(at, |loader| limits::null(&loader.path()));
                 Value::Null
             }
             Scalar::Refused(message, help) => {
-                let problem = Problem::error(codes::AMBIGUOUS, self.path(), message).help(help);
-                self.tell(problem, at);
+                self.tell(at, |loader| {
+                    Problem::error(codes::AMBIGUOUS, loader.path(), message).help(help)
+                });
                 Value::String(text.to_owned())
             }
         }
     }
 
-    fn key(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) {
-        let path = |loader: &Self| {
+    fn key(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Step {
+        let parent = |loader: &Self| {
             let path = loader.path();
-            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-            pointer(parent, text)
+            path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned()
         };
+        if text.len() > MAX_KEY_BYTES {
+            return Err(limits::long_key(&parent(self), text).at(Some(at)));
+        }
+        let path = |loader: &Self| pointer(&parent(loader), text);
         if tag.is_some() {
-            let problem = Problem::error(
-                codes::BAD_KEY,
-                path(self),
-                format!("the key `{}` has a tag", shown(text)),
-            );
-            self.tell(problem.help("write the key as plain text"), at);
+            self.tell(at, |loader| {
+                let message = format!("the key `{}` has a tag", shown(text));
+                Problem::error(codes::BAD_KEY, path(loader), message).help("write the key as plain text")
+            });
         }
         if style == ScalarStyle::Plain {
             if text == "<<" {
-                let problem = Problem::error(codes::MERGE_KEY, path(self), "a merge key (`<<`) is not allowed");
-                self.tell(
-                    problem.help("write the members out, or put what functions share into `Globals`"),
-                    at,
-                );
+                self.tell(at, |loader| {
+                    Problem::error(codes::MERGE_KEY, path(loader), "a merge key (`<<`) is not allowed")
+                        .help("write the members out, or put what functions share into `Globals`")
+                });
             } else if !is_plain_key(text) {
-                let problem = Problem::error(
-                    codes::BAD_KEY,
-                    path(self),
-                    format!("the key `{}` is not a text to every reader of YAML", shown(text)),
-                );
-                self.tell(problem.help("put the key in quotes"), at);
+                self.tell(at, |loader| {
+                    let message = format!("the key `{}` is not a text to every reader of YAML", shown(text));
+                    Problem::error(codes::BAD_KEY, path(loader), message).help("put the key in quotes")
+                });
             }
         }
         if let Some(problem) = limits::text(text, true, "") {
-            let problem = Problem {
-                path: path(self),
+            self.tell(at, |loader| Problem {
+                path: path(loader),
                 ..problem
-            };
-            self.tell(problem, at);
+            });
         }
-        let Some(open) = self.open.last_mut() else { return };
+        let Some(open) = self.open.last_mut() else {
+            return Ok(());
+        };
         let key = open.key.child(text);
         if let Container::Map(members, next) = &mut open.container {
             open.duplicate = members.contains_key(text);
@@ -288,25 +282,18 @@ impl Loader {
             open.size += text.len() + 4;
         }
         if self.open.last().is_some_and(|open| open.duplicate) {
-            let message = match self.positions_of(key) {
-                Some(first) => format!("the key `{}` is already there, on line {}", shown(text), first.line),
-                None => format!("the key `{}` is already there", shown(text)),
-            };
-            let problem = Problem::error(codes::DUPLICATE_KEY, path(self), message);
-            self.tell(
-                problem.help("keep one of the two: readers disagree on which one counts"),
-                at,
-            );
+            self.tell(at, |loader| {
+                let message = match loader.positions.scan(key) {
+                    Some(first) => format!("the key `{}` is already there, on line {}", shown(text), first.line),
+                    None => format!("the key `{}` is already there", shown(text)),
+                };
+                Problem::error(codes::DUPLICATE_KEY, path(loader), message)
+                    .help("keep one of the two: readers disagree on which one counts")
+            });
         } else {
             self.positions.note(key, at);
         }
-    }
-
-    /// Where a key was noted before. A scan, but only for the few duplicates that are told.
-    fn positions_of(&self, key: Key) -> Option<Position> {
-        (self.problems.len() < MAX_PROBLEMS)
-            .then(|| self.positions.scan(key))
-            .flatten()
+        Ok(())
     }
 
     /// The long form of a tag, if it is one of the four.
@@ -322,11 +309,10 @@ impl Loader {
             "tag:yaml.org,2002:" => format!("!!{}", tag.suffix),
             handle => format!("{handle}{}", tag.suffix),
         };
-        let problem = Problem::error(codes::TAG, self.path(), format!("`{}` is not allowed", shown(&name)));
-        self.tell(
-            problem.help("a template may use `!Ref`, `!GetAtt`, `!Sub` and `!Join`; write every other value out"),
-            at,
-        );
+        self.tell(at, |loader| {
+            Problem::error(codes::TAG, loader.path(), format!("`{}` is not allowed", shown(&name)))
+                .help("a template may use `!Ref`, `!GetAtt`, `!Sub` and `!Join`; write every other value out")
+        });
         None
     }
 
