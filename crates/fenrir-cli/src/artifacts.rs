@@ -22,8 +22,8 @@ pub struct Artifacts(Vec<Artifact>);
 struct Artifact {
     /// JSON pointer of the property that names it.
     path: String,
-    /// As the developer wrote it.
-    source: String,
+    /// What it is, for people.
+    label: String,
     key: String,
     uri: String,
     file: PathBuf,
@@ -41,7 +41,7 @@ impl Artifacts {
             let key = keys::artifact(owner, &artifact.sha256, suffix);
             Artifact {
                 path: artifact.path.clone(),
-                source: artifact.source.clone(),
+                label: format!("{}: {}", artifact.label(), artifact.source),
                 uri: format!("s3://{bucket}/{key}"),
                 key,
                 file: package::file(template, artifact),
@@ -90,7 +90,7 @@ impl Artifacts {
             } else {
                 "unchanged"
             };
-            printer.progress(&format!("{done} {} ({} bytes)", artifact.source, artifact.size));
+            printer.progress(&format!("{done} {} ({} bytes)", artifact.label, artifact.size));
         }
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use fenrir_core::deployment::{ChangeSetStatus, Deployment};
 use fenrir_core::error::ErrorName;
-use fenrir_core::keys;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::Problem;
 use fenrir_core::template::Document;
+use fenrir_core::{keys, names};
 use fenrir_stacks::events::{Event, root_cause};
 use serde::de::DeserializeOwned;
 
@@ -51,15 +51,16 @@ impl Ended<'_> {
     }
 
     async fn succeeded(&self, output: &str, stack: &str, printer: &mut Printer) {
-        let name = fenrir_core::names::stack(self.owner);
+        let name = names::stack(self.owner);
         let deployment: Option<Deployment> = serde_json::from_str(output).ok();
         let change_set = deployment.and_then(|deployment| deployment.change_set);
-        match change_set.map(|change_set| change_set.status) {
-            Some(ChangeSetStatus::NoChanges) => {
-                printer.result(&format!("no changes: the stack `{name}` is what the template says"));
+        printer.result(&match change_set.map(|change_set| change_set.status) {
+            Some(ChangeSetStatus::NoChanges) => format!("no changes: the stack `{name}` is what the template says"),
+            Some(_) => format!("deployed: the stack `{name}` is what the template says"),
+            None => {
+                "deployed: the execution succeeded, in words that this version of `fenrir` does not know".to_owned()
             }
-            _ => printer.result(&format!("deployed: the stack `{name}` is what the template says")),
-        }
+        });
         if self.aws.account != self.aws.caller.account {
             printer.progress(&format!(
                 "outputs are not shown: the stack is in account {}",
@@ -85,16 +86,20 @@ impl Ended<'_> {
         printer: &mut Printer,
     ) -> Result<Exit, Stop> {
         let exit = exit(error);
-        if exit == Exit::Refused
-            && let Some((source, document)) = self.template
+        if let Some((source, document)) = self.template
+            && matches!(exit, Exit::Refused | Exit::Failed)
             && let Some(problems) = self.own::<Vec<Problem>>("problems.json").await
             && source::refuses(&problems)
         {
-            return Err(Stop::Problems {
-                exit,
-                problems: source::placed(problems, document),
-                source: source.clone(),
-            });
+            let problems = source::placed(problems, document);
+            if exit == Exit::Refused {
+                return Err(Stop::Problems {
+                    exit,
+                    problems,
+                    source: source.clone(),
+                });
+            }
+            printer.problems(&problems, source);
         }
         if matches!(exit, Exit::Failed | Exit::Dirty) {
             let events = match follower.events() {

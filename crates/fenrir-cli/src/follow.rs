@@ -134,7 +134,7 @@ impl<'a> Follower<'a> {
                         Instant::now()
                     });
                     if fault.kind != FaultKind::Transient || since.elapsed() >= patience {
-                        return End::Detached(format!("the deploy cannot be watched any longer: {fault}"));
+                        return End::Detached(format!("the deploy cannot be watched any longer: {}", words(&fault)));
                     }
                 }
             }

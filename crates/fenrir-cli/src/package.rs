@@ -69,6 +69,18 @@ pub struct Artifact {
     pub size: u64,
 }
 
+impl Artifact {
+    /// What it is for, as a developer would call it: `Hello.CodeUri`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let parts = self
+            .path
+            .split('/')
+            .filter(|part| !matches!(*part, "" | "Resources" | "Properties"));
+        parts.collect::<Vec<_>>().join(".")
+    }
+}
+
 /// Everything that a template needs: the content of [`LIST`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,7 +167,7 @@ pub fn package(template: &Path, source: &Source, references: &[Reference]) -> Re
 /// There is none, it was made for another text of the template, or a file is missing or changed.
 pub fn packaged(template: &Path, source: &Source) -> Result<Package, Fault> {
     let again = |message: String| Fault::usage(message).help("run `fenrir package`");
-    let list = folder(template).join(LIST);
+    let list = clean(&folder(template).join(LIST));
     let text = fs::read(&list).map_err(|e| again(format!("`{}` cannot be read: {}", list.display(), reason(&e))))?;
     let package: Package = serde_json::from_slice(&text)
         .map_err(|_| again(format!("`{}` is not what `fenrir package` writes", list.display())))?;
@@ -163,7 +175,7 @@ pub fn packaged(template: &Path, source: &Source) -> Result<Package, Fault> {
         return Err(again(format!("`{}` has changed since it was packaged", source.name)));
     }
     for artifact in &package.artifacts {
-        let path = file(template, artifact);
+        let path = clean(&file(template, artifact));
         let proven = crate::archive::hash(&path).is_ok_and(|found| found == (artifact.sha256.clone(), artifact.size));
         if !proven {
             return Err(again(format!("`{}` is missing or was changed", path.display())));

@@ -22,7 +22,7 @@ use crate::upload;
 
 /// Bytes of a template up to which it travels inside of the release. An execution's input has at most 256 KiB (Step
 /// Functions quotas), and the first state hands on what it is given.
-const INLINE_LIMIT: usize = 100_000;
+const INLINE_LIMIT: usize = 65_536;
 
 /// What the developer says about a release beside its template.
 #[derive(Debug, Clone, Default)]

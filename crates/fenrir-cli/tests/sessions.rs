@@ -3,12 +3,13 @@
 //!
 //! A session with an `aws.json` has an AWS that answers as it says (see `support`). Beside `fenrir` one can type
 //! `cat FILE`, `asked` (what AWS was asked so far) and `interrupted fenrir ...` (Ctrl-C, as soon as the deploy runs).
-//! `NAME=value` before a command sets its environment.
+//! `NAME=value` before a command sets its environment; `[RELEASE]` is the last release that was started.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::format_collect,
     reason = "a test fails by panicking"
 )]
 
@@ -21,6 +22,8 @@ use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use support::Aws;
 
 /// What the sessions are written in.
@@ -51,6 +54,43 @@ fn every_session_goes_as_written() {
         "{}\nFENRIR_BLESS=1 accepts what is new",
         different.join("\n")
     );
+}
+
+#[test]
+fn a_large_template_travels_beside_the_release() {
+    let session = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions/deploy");
+    let desk = Desk::lay(&session);
+    let mut template = fs::read_to_string(session.join("template.yml")).unwrap();
+    for number in 0..450 {
+        let queue = [
+            format!("  Queue{number}:"),
+            "    Type: AWS::SQS::Queue".to_owned(),
+            "    Properties:".to_owned(),
+            "      DelaySeconds: 5".to_owned(),
+            "      MaximumMessageSize: 262144".to_owned(),
+            "      MessageRetentionPeriod: 86400".to_owned(),
+            "      ReceiveMessageWaitTimeSeconds: 20".to_owned(),
+            format!("      VisibilityTimeout: {number}"),
+        ];
+        template.push_str(&(queue.join("\n") + "\n"));
+    }
+    fs::write(desk.folder.path().join("template.yml"), template).unwrap();
+    let seen = desk.run("fenrir deploy");
+    assert!(seen.contains("--- exit 0"), "{seen}");
+    let aws = desk.aws.as_ref().unwrap();
+    let release: Value = serde_json::from_slice(&aws.object("/release").unwrap()).unwrap();
+    let stored = aws.object("/template.json").unwrap();
+    assert!(stored.len() > 75_000);
+    assert_eq!(release.get("template"), None);
+    let sha256: String = Sha256::digest(&stored)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(release["template_sha256"], sha256);
+    let uri = release["template_uri"].as_str().unwrap();
+    let id = aws.release().unwrap();
+    let prefix = "s3://fenrir-111122223333-eu-west-1/111122223333/eu-west-1/hello/dev/";
+    assert_eq!(uri, format!("{prefix}{id}/template.json"));
 }
 
 /// What a session is played on: a copy of its folder, and its AWS.
@@ -91,6 +131,8 @@ impl Desk {
 
     /// Runs one typed line, and shows what a terminal would.
     fn run(&self, typed: &str) -> String {
+        let release = self.aws.as_ref().and_then(Aws::release).unwrap_or_default();
+        let typed = &typed.replace("[RELEASE]", &release);
         let mut words: Vec<&str> = typed.split_whitespace().collect();
         let settings: Vec<_> = words.iter().map_while(|word| word.split_once('=')).collect();
         words.drain(..settings.len());

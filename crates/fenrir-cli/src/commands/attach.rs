@@ -28,9 +28,18 @@ pub fn run(arguments: &Attach, printer: &mut Printer) -> Result<Exit, Stop> {
 }
 
 async fn attach(arguments: &Attach, printer: &mut Printer) -> Result<Exit, Stop> {
-    let aws = Aws::connect(&arguments.aws).await?;
+    let mut aws = Aws::connect(&arguments.aws).await?;
     let execution = aws.machine.execution(&arguments.release);
     let owner = owner(&aws, &execution, &arguments.release).await?;
+    if owner.region != aws.region {
+        let (release, region) = (&arguments.release, &owner.region);
+        let fault = Fault::usage(format!(
+            "the release `{release}` deploys to region `{region}`, not `{}`",
+            aws.region
+        ));
+        return Err(fault.help(format!("say `--region {region}`")).into());
+    }
+    aws.account.clone_from(&owner.account);
     let template = template(arguments.template.template.as_deref(), &owner)?;
     let interrupt = Interrupt::listen().map_err(|_| Fault::failed("Ctrl-C cannot be listened to"))?;
     let mut follower = Follower::new(&aws, execution, &owner);

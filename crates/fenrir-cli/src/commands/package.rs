@@ -23,8 +23,11 @@ pub fn run(arguments: &Package, printer: &mut Printer) -> Result<Exit, Stop> {
     })?;
     for artifact in &package.artifacts {
         printer.result(&format!(
-            "{} {} -> {FOLDER}/{} ({} bytes)",
-            artifact.path, artifact.source, artifact.file, artifact.size
+            "{}: {} -> {FOLDER}/{} ({} bytes)",
+            artifact.label(),
+            artifact.source,
+            artifact.file,
+            artifact.size
         ));
     }
     match package.artifacts.len() {

@@ -78,6 +78,13 @@ impl Aws {
         Some(self.state.lock().unwrap().release.clone()).filter(|release| !release.is_empty())
     }
 
+    /// The bytes of the object whose key ends in `name`.
+    pub fn object(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.state.lock().unwrap();
+        let mut found = state.objects.iter().filter(|(key, _)| key.ends_with(name));
+        found.next().map(|(_, (_, bytes))| bytes.clone())
+    }
+
     /// The operations so far, and for S3 the method and the key; the same one in a row once.
     pub fn asked(&self) -> Vec<String> {
         let mut asked = self.state.lock().unwrap().asked.clone();
