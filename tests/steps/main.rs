@@ -171,6 +171,21 @@ async fn without_the_lock_nothing_is_touched() {
 }
 
 #[tokio::test]
+async fn a_late_change_set_is_not_executed() {
+    let bench = Bench::start().await;
+    let release = bench.release("release-1", &json!({"Queue": queue(30)})).await;
+    let made = release.create_change_set().await.unwrap();
+    let late = release.wait_change_set(bench::overdue(made.clone())).await.unwrap();
+    assert_eq!(late.change_set.as_ref().unwrap().status, ChangeSetStatus::Failed);
+    assert!(late.failure.as_ref().unwrap().cause.contains("timeout"));
+    let ready = release.until_ready(made).await;
+    let error = release.execute(bench::overdue(ready)).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::StackError);
+    let cleaned = release.twice_clean_up(late).await;
+    assert_eq!(bench.status(&cleaned).await, None);
+}
+
+#[tokio::test]
 async fn a_late_update_is_cancelled_and_rolled_back() {
     let bench = Bench::start().await;
     bench.deploy("release-1", &json!({"Queue": queue(30)})).await;

@@ -319,18 +319,191 @@ fn reading(fault: Fault, what: &str) -> StepError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use fenrir_stacks::status::TABLE;
+    use fenrir_testkit::{Answer, Recorded};
 
     use super::*;
 
-    #[test]
-    fn every_refusal_says_the_status_and_what_to_do() {
-        for row in TABLE
-            .iter()
-            .filter(|row| matches!(row.prepare, Prepare::Busy | Prepare::Refuse))
-        {
-            let words = refusal(row.status);
-            assert!(words.contains(row.name) && words.contains(row.advice), "{words}");
+    const STACK: &str = "arn:aws:cloudformation:us-east-1:111111111111:stack/s/1";
+
+    fn ok(operation: &str, result: &str) -> Answer {
+        let body = format!("<{operation}Result>{result}</{operation}Result>");
+        Answer::xml(200, format!("<{operation}Response>{body}</{operation}Response>"))
+    }
+
+    fn stack(status: Status, project: &str) -> Answer {
+        let tag = |key: &str, value: &str| format!("<member><Key>{key}</Key><Value>{value}</Value></member>");
+        let tags = match status {
+            Status::ReviewInProgress => String::new(),
+            _ => tag("ProjectName", project) + &tag("ConfigName", "c"),
+        };
+        let member = format!(
+            "<member><StackId>{STACK}</StackId><StackName>s</StackName><StackStatus>{status}</StackStatus>\
+             <CreationTime>2026-01-01T00:00:00Z</CreationTime><Tags>{tags}</Tags></member>"
+        );
+        ok("DescribeStacks", &format!("<Stacks>{member}</Stacks>"))
+    }
+
+    fn events(statuses: &[(&str, &str)]) -> Answer {
+        let member = |(status, token): &(&str, &str)| {
+            format!(
+                "<member><EventId>{status}</EventId><StackId>{STACK}</StackId><StackName>s</StackName>\
+                 <PhysicalResourceId>{STACK}</PhysicalResourceId><Timestamp>2026-01-01T00:00:00Z</Timestamp>\
+                 <ResourceType>AWS::CloudFormation::Stack</ResourceType><ResourceStatus>{status}</ResourceStatus>\
+                 <ClientRequestToken>{token}</ClientRequestToken></member>"
+            )
+        };
+        let members: String = statuses.iter().map(member).collect();
+        ok("DescribeStackEvents", &format!("<StackEvents>{members}</StackEvents>"))
+    }
+
+    fn gone() -> Answer {
+        stack(Status::DeleteComplete, "p")
+    }
+
+    fn no_change_set() -> Answer {
+        Answer::xml(
+            404,
+            "<ErrorResponse><Error><Code>ChangeSetNotFound</Code><Message>ChangeSet does not exist</Message></Error>\
+             </ErrorResponse>",
+        )
+    }
+
+    /// What the step prepares, and which calls it makes for it.
+    async fn prepare(answers: Vec<Answer>) -> (Result<Prepared, StepError>, Vec<String>) {
+        let server = Recorded::start(answers);
+        let work = Work {
+            stacks: Stacks::new(&server.config().await),
+            marks: Marks::of("arn:execution"),
+            name: "s".to_owned(),
+            owner: Owner {
+                account: "111111111111".into(),
+                region: "us-east-1".into(),
+                project: "p".into(),
+                config: "c".into(),
+            },
+        };
+        let prepared = Box::pin(work.prepare()).await;
+        let calls = server.requests().into_iter().map(|request| request.operation);
+        (prepared, calls.collect())
+    }
+
+    #[tokio::test]
+    async fn every_status_of_a_stack_of_ours_has_the_outcome_of_the_table() {
+        for row in TABLE.iter().filter(|row| row.status != Status::Absent) {
+            let first = stack(row.status, "p");
+            let unfinished = events(&[(row.name, ""), ("REVIEW_IN_PROGRESS", "")]);
+            let answers = match (row.prepare, row.status) {
+                (Prepare::Update, _) => vec![first, ok("ListChangeSets", "<Summaries/>")],
+                (Prepare::Replace, Status::ReviewInProgress) => {
+                    let resources = ok("ListStackResources", "<StackResourceSummaries/>");
+                    vec![
+                        first,
+                        no_change_set(),
+                        resources,
+                        unfinished,
+                        ok("DeleteStack", ""),
+                        gone(),
+                    ]
+                }
+                (Prepare::Replace, _) => vec![first, unfinished, ok("DeleteStack", ""), gone()],
+                (Prepare::Busy, Status::DeleteInProgress) => vec![first, events(&[("DELETE_IN_PROGRESS", "theirs")])],
+                _ => vec![first],
+            };
+            let expected = answers.len();
+            let (prepared, calls) = prepare(answers).await;
+            assert_eq!(calls.len(), expected, "{}: {calls:?}", row.name);
+            match row.prepare {
+                Prepare::Create | Prepare::Replace => assert!(matches!(prepared, Ok(Prepared::Create)), "{}", row.name),
+                Prepare::Update => assert!(
+                    matches!(prepared, Ok(Prepared::Update(arn)) if arn == STACK),
+                    "{}",
+                    row.name
+                ),
+                Prepare::Busy | Prepare::Refuse => {
+                    let error = prepared.err().unwrap();
+                    assert_eq!(error.name, ErrorName::StackError, "{}", row.name);
+                    assert!(error.message.contains(row.advice), "{}", error.message);
+                    assert!(!calls.iter().any(|call| call.starts_with("Delete")), "{calls:?}");
+                }
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_anothers_is_deleted_or_updated() {
+        for row in TABLE.iter().filter(|row| row.status != Status::ReviewInProgress) {
+            if matches!(row.prepare, Prepare::Update | Prepare::Replace) {
+                let (prepared, calls) = prepare(vec![stack(row.status, "another")]).await;
+                assert_eq!(prepared.err().unwrap().name, ErrorName::StackError, "{}", row.name);
+                assert_eq!(calls, ["DescribeStacks"], "{}", row.name);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stack_that_once_completed_is_not_deleted() {
+        let rolled_back = stack(Status::RollbackFailed, "p");
+        for history in [
+            &[
+                ("ROLLBACK_FAILED", ""),
+                ("CREATE_COMPLETE", ""),
+                ("CREATE_IN_PROGRESS", ""),
+            ][..],
+            &[],
+        ] {
+            let (prepared, calls) = prepare(vec![rolled_back.clone(), events(history)]).await;
+            assert_eq!(prepared.err().unwrap().name, ErrorName::StackError);
+            assert_eq!(calls, ["DescribeStacks", "DescribeStackEvents"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stack_under_review_with_resources_is_not_deleted() {
+        let resource = "<StackResourceSummaries><member><LogicalResourceId>A</LogicalResourceId>\
+                        <ResourceType>T</ResourceType></member></StackResourceSummaries>";
+        let review = stack(Status::ReviewInProgress, "p");
+        let (prepared, calls) = prepare(vec![review, no_change_set(), ok("ListStackResources", resource)]).await;
+        assert_eq!(prepared.err().unwrap().name, ErrorName::StackError);
+        assert_eq!(calls, ["DescribeStacks", "DescribeChangeSet", "ListStackResources"]);
+    }
+
+    #[tokio::test]
+    async fn a_deletion_of_its_own_is_waited_for() {
+        let token = Marks::of("arn:execution").delete();
+        let deleting = events(&[("DELETE_IN_PROGRESS", &token)]);
+        let (prepared, calls) = prepare(vec![stack(Status::DeleteInProgress, "p"), deleting, gone()]).await;
+        assert!(matches!(prepared, Ok(Prepared::Create)));
+        assert_eq!(calls, ["DescribeStacks", "DescribeStackEvents", "DescribeStacks"]);
+    }
+
+    #[tokio::test]
+    async fn leftover_change_sets_of_fenrirs_are_removed_and_no_others() {
+        let leftover = |name: &str, execution: &str| {
+            format!(
+                "<member><ChangeSetName>{name}</ChangeSetName><ChangeSetId>arn:{name}</ChangeSetId>\
+                 <ExecutionStatus>{execution}</ExecutionStatus></member>"
+            )
+        };
+        let own = Marks::of("arn:execution");
+        let earlier = Marks::of("arn:earlier");
+        let executed = Marks::of("arn:executed");
+        let listed = [
+            leftover(own.change_set(), "AVAILABLE"),
+            leftover(earlier.change_set(), "AVAILABLE"),
+            leftover(executed.change_set(), "EXECUTE_COMPLETE"),
+            leftover("by-hand", "AVAILABLE"),
+        ];
+        let listed = ok("ListChangeSets", &format!("<Summaries>{}</Summaries>", listed.concat()));
+        let (prepared, calls) = prepare(vec![
+            stack(Status::UpdateComplete, "p"),
+            listed,
+            ok("DeleteChangeSet", ""),
+        ])
+        .await;
+        assert!(matches!(prepared, Ok(Prepared::Update(_))));
+        assert_eq!(calls, ["DescribeStacks", "ListChangeSets", "DeleteChangeSet"]);
     }
 }

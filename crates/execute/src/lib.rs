@@ -31,10 +31,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let (stack, change_set) = checked(&deployment)?;
     let head = &deployment.release;
     if !deployment.overdue(env.now()).is_negative() {
-        return Err(StepError::new(
-            ErrorName::StackError,
-            "the timeout passed before the change set was executed; nothing was changed; deploy again",
-        ));
+        return Err(StepError::new(ErrorName::StackError, "the timeout passed before"));
     }
     let locks = Locks::new(env.own(), &env.settings().locks_table);
     let verified = locks.verify(&head.owner(), &deployment.execution.arn).await;
@@ -60,7 +57,7 @@ fn checked(deployment: &Deployment) -> Result<(String, String), StepError> {
         .and_then(|change_set| change_set.arn.clone());
     let may = deployment.release.operation == Operation::Deploy && deployment.failure.is_none();
     deployment.stack.arn.clone().zip(arn).filter(|_| may).ok_or_else(|| {
-        let words = "the state names no change set that was checked and may be executed; nothing was changed";
+        let words = "the state names no change set that was checked and may be executed";
         StepError::new(ErrorName::InternalError, words)
     })
 }

@@ -63,7 +63,8 @@ fn kind_of_answer(status: Option<u16>, code: Option<&str>) -> FaultKind {
     if status == Some(403) && code.is_none_or(|code| code == "Forbidden") {
         return FaultKind::Denied;
     }
-    let is_server_side = status.is_some_and(|status| status >= 500 || status == 429);
+    // A success that cannot be read is an answer that was cut off or changed on its way.
+    let is_server_side = status.is_some_and(|status| status >= 500 || status == 429 || status < 300);
     if is_server_side || is_in(THROTTLING_ERRORS) || is_in(TRANSIENT_ERRORS) || is_in(&SERVICE_FAILED) {
         FaultKind::Transient
     } else {
@@ -98,6 +99,7 @@ mod tests {
             (409, Some("OperationAborted"), Transient),
             (429, None, Transient),
             (500, None, Transient),
+            (200, None, Transient),
             (503, Some("SlowDown"), Transient),
             (400, Some("AccessDeniedException"), Denied),
             (403, Some("AccessDenied"), Denied),

@@ -43,13 +43,12 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
     let seen = stacks.describe_change_set(&stack, &change_set).await;
     let seen = seen.map_err(|fault| reading(fault, "the change set"))?;
+    let overdue = !deployment.overdue(env.now()).is_negative();
     let status = match seen {
         None => gone(&mut deployment),
         Some(seen) => match seen.answer {
-            Answer::Pending => {
-                let overdue = !deployment.overdue(env.now()).is_negative();
-                pending(&mut deployment, overdue)
-            }
+            Answer::Pending | Answer::Made if overdue => late(&mut deployment),
+            Answer::Pending => pending(&mut deployment),
             Answer::Gone => gone(&mut deployment),
             Answer::NoChanges => no_changes(&mut deployment, &seen),
             Answer::Failed => failed(&mut deployment, &seen),
@@ -83,14 +82,15 @@ fn reading(fault: Fault, what: &str) -> StepError {
     fault.into_step(ErrorName::ChangeSetError, &format!("reading {what}"))
 }
 
-fn pending(deployment: &mut Deployment, overdue: bool) -> ChangeSetStatus {
-    if !overdue {
-        deployment.wait = deployment.wait.next();
-        return ChangeSetStatus::Pending;
-    }
+fn pending(deployment: &mut Deployment) -> ChangeSetStatus {
+    deployment.wait = deployment.wait.next();
+    ChangeSetStatus::Pending
+}
+
+fn late(deployment: &mut Deployment) -> ChangeSetStatus {
     let cause = format!(
-        "the timeout passed while CloudFormation was still making the change set of stack `{}`; nothing was changed; \
-         deploy again, with a longer `timeout` if this is usual",
+        "the timeout passed before the change set of stack `{}` was ready; nothing was changed; deploy again, with a \
+         longer `timeout` if this is usual",
         deployment.stack.name
     );
     deployment.fail(ErrorName::ChangeSetError, &cause);
