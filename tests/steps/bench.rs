@@ -1,5 +1,7 @@
 //! What the steps stand on: a local AWS with a bucket, a table of locks and the role that they assume.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_cloudformation::types::{Capability, StackStatus, Tag};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
@@ -10,7 +12,9 @@ use fenrir_core::deployment::{
 };
 use fenrir_core::error::StepError;
 use fenrir_core::owner::Owner;
-use fenrir_core::{keys, names};
+use fenrir_core::ownership::World;
+use fenrir_core::template::Document;
+use fenrir_core::{keys, names, policy};
 use fenrir_lambda::{Environment, Settings, Step};
 use fenrir_store::{Holder, Locks, Objects};
 use fenrir_testkit::LocalAws;
@@ -29,17 +33,20 @@ pub(crate) fn queue(timeout: u32) -> Value {
 
 /// A table with a name, which would block the next deploy if it stayed behind.
 pub(crate) fn table() -> Value {
-    json!({
-        "Type": "AWS::DynamoDB::Table",
-        "DeletionPolicy": "RetainExceptOnCreate",
-        "UpdateReplacePolicy": "Retain",
-        "Properties": {
-            "TableName": names::resource(&owner(), "AWS::DynamoDB::Table", "Table", names::Style::up_to(255)),
-            "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]
-        }
-    })
+    json!({"Type": "AWS::Serverless::SimpleTable"})
+}
+
+/// The template as Validate rewrites it.
+fn rewritten(resources: &Value) -> Value {
+    let template = json!({"Transform": "AWS::Serverless-2016-10-31", "Resources": resources});
+    let document = Document::from_value(template).unwrap();
+    let context = policy::Context {
+        owner: owner(),
+        artifacts: Some(BTreeMap::new()),
+        allowed: BTreeSet::new(),
+    };
+    let judgement = policy::judge(&document, &context, &World::default());
+    judgement.template.unwrap_or_else(|| panic!("{:?}", judgement.problems))
 }
 
 fn owner() -> Owner {
@@ -179,9 +186,9 @@ impl Bench {
         let tags = [("ProjectName", &owner.project), ("ConfigName", &owner.config)];
         let manifest = Manifest {
             tags: tags.map(|(key, value)| (key.to_owned(), value.clone())).into(),
-            metadata: std::collections::BTreeMap::new(),
+            metadata: BTreeMap::new(),
         };
-        let template: Pointer = put("template.json", json!({"Resources": resources})).await;
+        let template: Pointer = put("template.json", rewritten(resources)).await;
         let manifest = put("manifest.json", serde_json::to_value(&manifest).unwrap()).await;
         self.lose_lock().await;
         let holder = Holder {
@@ -286,7 +293,7 @@ impl Bench {
             .stack_name(&stack)
             .use_previous_template(true)
             .set_tags(Some(tags.to_vec()))
-            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityAutoExpand)
             .send()
             .await
             .unwrap();
@@ -313,9 +320,9 @@ impl Bench {
     }
 
     pub(crate) async fn has_table(&self) -> bool {
-        let name = names::resource(&owner(), "AWS::DynamoDB::Table", "Table", names::Style::up_to(255));
         let client = aws_sdk_dynamodb::Client::new(&self.config().await);
-        client.describe_table().table_name(name).send().await.is_ok()
+        let listed = client.list_tables().send().await.unwrap();
+        listed.table_names().iter().any(|name| name != TABLE)
     }
 
     pub(crate) async fn lose_lock(&self) {
