@@ -19,6 +19,7 @@ mod level;
 mod merged;
 pub mod place;
 pub mod policies;
+pub mod reference;
 pub mod registry;
 pub mod role;
 pub mod rule;

@@ -81,7 +81,7 @@ pub(super) const RESOURCE: &[Property] = &[
     ),
 ];
 
-const OUTPUT: &[Property] = &[
+pub(super) const OUTPUT: &[Property] = &[
     safe("Value", Shape::Text).required(),
     check("Description", Rule::Custom(description), "literal text"),
 ];
