@@ -7,50 +7,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod hostile;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fenrir_core::owner::Owner;
-use fenrir_core::ownership::World;
-use fenrir_core::policy::{self, Context, Judgement};
+use fenrir_core::policy::{self, Judgement};
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::template::Document;
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
-}
-
-fn world() -> World {
-    serde_json::from_str(&fs::read_to_string(folder("world.json")).unwrap()).unwrap()
-}
-
-fn context(world: &World) -> Context {
-    let artifacts = world.artifacts.iter();
-    Context {
-        owner: Owner {
-            account: world.account.clone(),
-            region: world.region.clone(),
-            project: "payments/ledger".into(),
-            config: "dev".into(),
-        },
-        artifacts: Some(
-            artifacts
-                .map(|(uri, artifact)| (uri.clone(), artifact.sha256.clone()))
-                .collect(),
-        ),
-        allowed: [
-            "arn:aws:lambda:eu-west-1:464622532012:layer:Datadog-Extension:65",
-            "arn:aws:wafv2:us-east-1:111111111111:global/webacl/edge/0a1b2c3d",
-            "00000000-0000-0000-0000-00000000cace",
-        ]
-        .map(str::to_owned)
-        .into(),
-    }
-}
+use hostile::{context, folder, world};
 
 fn cases(name: &str) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(folder(name))
+    let mut files: Vec<_> = fs::read_dir(folder("cases").join(name))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
@@ -61,9 +30,8 @@ fn cases(name: &str) -> Vec<PathBuf> {
 }
 
 fn judge(text: &str) -> Result<Judgement, Vec<Problem>> {
-    let world = world();
     let document = Document::load(text)?;
-    Ok(policy::judge(&document, &context(&world), &world))
+    Ok(policy::judge(&document, context(), world()))
 }
 
 /// One problem as a reader sees it: where, what, and what to do.
@@ -153,10 +121,10 @@ fn refused_templates_are_told_why() {
 #[test]
 fn nothing_is_asked_that_was_not_wanted() {
     let world = world();
-    let context = context(&world);
+    let context = context();
     for case in cases("accepted") {
         let document = Document::load(&fs::read_to_string(&case).unwrap()).unwrap();
-        let wanted = policy::wanted(&document, &context);
+        let wanted = policy::wanted(&document, context);
         let keys: Vec<_> = wanted
             .kms_aliases
             .iter()
@@ -180,8 +148,8 @@ fn nothing_is_asked_that_was_not_wanted() {
         small.subnets.retain(|subnet| {
             wanted.deploy_subnets || wanted.subnets.contains(&subnet.id) || wanted.subnets.contains(&name(&subnet.tags))
         });
-        let all = policy::judge(&document, &context, &world);
-        let few = policy::judge(&document, &context, &small);
+        let all = policy::judge(&document, context, world);
+        let few = policy::judge(&document, context, &small);
         assert_eq!(all.template, few.template, "{}", case.display());
     }
 }

@@ -56,7 +56,13 @@ pub fn context() -> &'static Context {
                     .map(|(uri, artifact)| (uri.clone(), artifact.sha256.clone()))
                     .collect(),
             ),
-            allowed: ["arn:aws:lambda:eu-west-1:464622532012:layer:Datadog-Extension:65".to_owned()].into(),
+            allowed: [
+                "arn:aws:lambda:eu-west-1:464622532012:layer:Datadog-Extension:65",
+                "arn:aws:wafv2:us-east-1:111111111111:global/webacl/edge/0a1b2c3d",
+                "00000000-0000-0000-0000-00000000cace",
+            ]
+            .map(str::to_owned)
+            .into(),
         }
     });
     &CONTEXT
