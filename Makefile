@@ -68,7 +68,7 @@ invoke: lambdas
 	@$(VENV_PYTHON) tests/invoke.py "$(STEP)"
 
 bench: lambdas
-	@cargo bench --locked -p fenrir-core
+	@cargo bench --locked --manifest-path benches/Cargo.toml
 	$(VENV_PYTHON) tests/bench.py
 
 clean:
