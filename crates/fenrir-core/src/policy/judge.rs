@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::place::Place;
 use super::registry::{self, ResourceType};
-use super::role::Statement;
+use super::role::{self, Statement};
 use super::{Context, merged::Merged};
 use crate::codes;
 use crate::house;
@@ -96,15 +96,18 @@ static NO_MEMBERS: std::sync::LazyLock<Members> = std::sync::LazyLock::new(Membe
 
 impl<'a> Judge<'a> {
     pub(super) fn new(context: &'a Context, knowledge: Knowledge<'a>, merged: &'a Merged<'a>) -> Self {
-        let locals = merged
-            .resources()
-            .map(|(id, resource)| {
-                let kind = resource.get("Type").and_then(Value::as_str).and_then(registry::find);
-                let properties = resource.get("Properties").and_then(Value::as_object);
-                let properties = properties.unwrap_or_else(|| &NO_MEMBERS);
-                (id, kind.map(|kind| Local { id, kind, properties }))
-            })
-            .collect();
+        let added = |id| {
+            let (kind, properties) = (&role::ADDED, &*NO_MEMBERS);
+            (id, Some(Local { id, kind, properties }))
+        };
+        let declared = merged.resources().map(|(id, resource)| {
+            let kind = resource.get("Type").and_then(Value::as_str).and_then(registry::find);
+            let properties = resource.get("Properties").and_then(Value::as_object);
+            let properties = properties.unwrap_or_else(|| &NO_MEMBERS);
+            (id, kind.map(|kind| Local { id, kind, properties }))
+        });
+        // What is declared under the id of an added role is refused, and stands for itself until then.
+        let locals = merged.roles().map(added).chain(declared).collect();
         Self {
             context,
             knowledge,
@@ -406,6 +409,26 @@ impl<'a> Judge<'a> {
             self.not_owned(place, "key", alias);
         }
         arn
+    }
+
+    /// The ARN of a key that another rule already checks, without a word: for statements of roles.
+    #[must_use]
+    pub fn known_key(&self, text: &str) -> Option<String> {
+        if text.starts_with("arn:") {
+            return Some(text.to_owned()).filter(|arn| arn.contains(":key/"));
+        }
+        match (&self.knowledge, text.strip_prefix("alias/")) {
+            (_, None) => Some(self.arn(&format!("kms:{{region}}:{{account}}:key/{text}"))),
+            (Knowledge::World(index), Some(_)) => index.world.kms_aliases.get(text).cloned(),
+            (_, Some(_)) => None,
+        }
+    }
+
+    /// The key of a resource of the template, by the property that names it; keys of AWS itself are none.
+    #[must_use]
+    pub fn key_of(&self, local: Local<'_>, property: &str) -> Option<String> {
+        let text = local.properties.get(property)?.as_str()?;
+        self.known_key(text).filter(|_| !text.starts_with("alias/aws/"))
     }
 
     /// The proven object behind `s3://bucket/key`: listed in the release, read back, and of the listed SHA-256.

@@ -12,6 +12,7 @@ use crate::problem::{Problem, pointer};
 use crate::template::intrinsic::is_intrinsic;
 use crate::template::{Document, MAX_BYTES, shown, size};
 
+use super::role;
 use super::rule::{any_of, describe};
 use super::suggest::nearest;
 
@@ -126,6 +127,8 @@ pub struct Merged<'a> {
     resources: Vec<(&'a str, Cow<'a, Value>)>,
     /// Which `/Globals/...` pointer a part of a resource came from, by type.
     origins: Origins<'a>,
+    /// Logical ids of the roles that Fenrir will add.
+    roles: Vec<String>,
     /// What is wrong with Globals itself.
     pub(super) problems: Vec<Problem>,
 }
@@ -176,11 +179,18 @@ impl<'a> Merged<'a> {
         if room == 0 {
             problems.push(too_large());
         }
+        let roles = resources.iter().filter(|(_, resource)| gets_role(resource));
         Self {
+            roles: roles.map(|(id, _)| role::id_for(id)).collect(),
             resources,
             origins,
             problems,
         }
+    }
+
+    /// Logical ids of the roles that Fenrir will add.
+    pub(super) fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(String::as_str)
     }
 
     /// Logical ids and resources, in the order of the file.
@@ -235,6 +245,15 @@ fn too_large() -> Problem {
         "with `Globals` written into every resource, the template is larger than 1 MB",
     )
     .help("give only those resources a large property that need it")
+}
+
+/// Whether Fenrir writes the role: the developer named none.
+fn gets_role(resource: &Value) -> bool {
+    let kind = resource.get("Type").and_then(Value::as_str);
+    matches!(
+        kind,
+        Some("AWS::Serverless::Function" | "AWS::Serverless::StateMachine")
+    ) && resource.pointer("/Properties/Role").is_none()
 }
 
 fn sections<'a>(

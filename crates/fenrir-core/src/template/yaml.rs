@@ -345,7 +345,7 @@ impl Loader {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let value = match open.container {
             Container::List(items) => Value::Array(items),
-            Container::Map(members, _) => Value::Object(members),
+            Container::Map(members, _) => long_get_att(members),
         };
         let value = wrap(open.fold, value);
         self.keep_anchor(open.anchor, &value, open.size, at)?;
@@ -454,6 +454,18 @@ fn wrap(fold: Option<&'static str>, value: Value) -> Value {
         Some(name) => Value::Object(Map::from_iter([(name.to_owned(), value)])),
         None => value,
     }
+}
+
+/// `Fn::GetAtt: id.attribute` is YAML's form alone; what goes to CloudFormation is JSON, where it takes a list.
+fn long_get_att(mut members: Map<String, Value>) -> Value {
+    if members.len() == 1
+        && let Some(Value::String(text)) = members.get("Fn::GetAtt")
+        && let Some((id, attribute)) = text.split_once('.')
+    {
+        let list = json!([id, attribute]);
+        members.insert("Fn::GetAtt".to_owned(), list);
+    }
+    Value::Object(members)
 }
 
 /// Unquoted keys that are text to every reader, or whole numbers, which CloudFormation takes as the text they are
