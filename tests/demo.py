@@ -21,7 +21,7 @@ LOCAL = ROOT / ".local"
 STATE = LOCAL / "demo.json"
 APPLICATION = ROOT / "examples" / "hello"
 STEPS = 6
-# Exit statuses of `fenrir deploy` (docs/cli.md).
+# Exit statuses of `fenrir deploy` (`fenrir --help`).
 DEPLOYED, REFUSED = 0, 3
 
 
@@ -105,7 +105,7 @@ def demonstrate(endpoint: str) -> None:
         first = fenrir(environment, application, "deploy")
 
         announce(4, "calling the API that was deployed, and deploying the same again")
-        call_api(endpoint, first)
+        call_api(endpoint, installed["account"], first)
         again = fenrir(environment, application, "deploy")
         if "no changes" not in again.lower():
             raise Failed("the second deploy did not say `no changes`")
@@ -156,7 +156,7 @@ def fenrir(environment: dict, folder: Path, *arguments: str, wanted: int = DEPLO
     return "".join(said)
 
 
-def call_api(endpoint: str, said: str) -> None:
+def call_api(endpoint: str, account: str, said: str) -> None:
     """Calls the URL among the outputs; on the local AWS every API answers at the endpoint, by its id and stage."""
     marker = ".execute-api."
     url = next((word.strip("\"',") for word in said.split() if marker in word), None)
@@ -164,7 +164,11 @@ def call_api(endpoint: str, said: str) -> None:
         raise Failed("no output of the stack is the API's URL")
     host, _, path = url.removeprefix("https://").partition("/")
     local = f"{endpoint}/_aws/execute-api/{host.split('.')[0]}/{path}"
-    with urllib.request.urlopen(local, timeout=30) as answer:
+    # AWS finds an API by its host; the local AWS looks for it in the account that asks, which an unsigned call does not
+    # say. The API needs no authorization, so the name of the account is all that this header says.
+    asks = {"Authorization": f"AWS4-HMAC-SHA256 Credential={account}/20260101/us-east-1/execute-api/aws4_request, "
+                             "SignedHeaders=host, Signature=none"}
+    with urllib.request.urlopen(urllib.request.Request(local, headers=asks), timeout=30) as answer:
         body = answer.read().decode()
         print(f"      GET {url}\n      {answer.status} {body}", flush=True)
 
