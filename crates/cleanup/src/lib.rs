@@ -342,12 +342,198 @@ fn next(status: Status, is_own: bool) -> Next {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use fenrir_stacks::status::TABLE;
+    use fenrir_testkit::{Answer, Recorded};
     use serde_json::{Value, json};
 
     use super::*;
+
+    const STACK: &str = "arn:aws:cloudformation:us-east-1:111111111111:stack/s/1";
+
+    fn ok(operation: &str, result: &str) -> Answer {
+        let body = format!("<{operation}Result>{result}</{operation}Result>");
+        Answer::xml(200, format!("<{operation}Response>{body}</{operation}Response>"))
+    }
+
+    fn stack(status: Status) -> Answer {
+        let member = format!(
+            "<member><StackId>{STACK}</StackId><StackName>s</StackName><StackStatus>{status}</StackStatus>\
+             <StackStatusReason>reason of the stack</StackStatusReason><CreationTime>2026-01-01T00:00:00Z</CreationTime>\
+             </member>"
+        );
+        ok("DescribeStacks", &format!("<Stacks>{member}</Stacks>"))
+    }
+
+    /// Newest first: status, token, and for a resource its logical id.
+    fn events(lines: &[(&str, &str, &str)]) -> Answer {
+        let member = |(status, token, logical_id): &(&str, &str, &str)| {
+            let (physical_id, kind) = match *logical_id {
+                "" => (STACK, "AWS::CloudFormation::Stack"),
+                _ => ("physical", "AWS::DynamoDB::Table"),
+            };
+            format!(
+                "<member><EventId>{status}{logical_id}</EventId><StackId>{STACK}</StackId><StackName>s</StackName>\
+                 <LogicalResourceId>{logical_id}</LogicalResourceId><PhysicalResourceId>{physical_id}\
+                 </PhysicalResourceId><ResourceType>{kind}</ResourceType><Timestamp>2026-01-01T00:00:00Z</Timestamp>\
+                 <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>why {status}</ResourceStatusReason>\
+                 <ClientRequestToken>{token}</ClientRequestToken></member>"
+            )
+        };
+        let members: String = lines.iter().map(member).collect();
+        ok("DescribeStackEvents", &format!("<StackEvents>{members}</StackEvents>"))
+    }
+
+    async fn work(answers: Vec<Answer>, patience: Duration) -> (Recorded, Work) {
+        let server = Recorded::start(answers);
+        let work = Work {
+            stacks: Stacks::new(&server.config().await),
+            marks: Marks::of("arn:execution"),
+            name: "s".to_owned(),
+            owner: Owner {
+                account: "111111111111".into(),
+                region: "us-east-1".into(),
+                project: "p".into(),
+                config: "c".into(),
+            },
+            until: Instant::now() + patience,
+        };
+        (server, work)
+    }
+
+    /// How a stack is brought to rest, and by which calls.
+    async fn tidy(is_own: bool, answers: Vec<Answer>) -> (Result<End, StepError>, Vec<String>) {
+        let (server, work) = work(answers, Duration::from_secs(1)).await;
+        let left = Left {
+            stack: STACK.to_owned(),
+            change_set: None,
+            is_own,
+            is_touched: true,
+        };
+        let end = Box::pin(work.tidy(&left)).await;
+        let calls = server.requests().into_iter().map(|request| request.operation);
+        (end, calls.collect())
+    }
+
+    fn token() -> String {
+        Marks::of("arn:execution").execute()
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_operation_is_left_alone_in_every_status() {
+        for row in &TABLE {
+            let theirs = events(&[("UPDATE_IN_PROGRESS", "theirs", "")]);
+            let (end, calls) = tidy(false, vec![stack(row.status), theirs]).await;
+            assert_eq!(end, Ok(End::Clean), "{}", row.name);
+            assert!(
+                calls.iter().all(|call| call.starts_with("Describe")),
+                "{}: {calls:?}",
+                row.name
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_only_a_person_can_mend_is_dirty_and_says_why_and_what_to_do() {
+        for row in TABLE.iter().filter(|row| row.tidy == Tidy::Dirty) {
+            let own = events(&[("UPDATE_FAILED", "", "Table"), ("UPDATE_IN_PROGRESS", &token(), "")]);
+            let (end, calls) = tidy(false, vec![stack(row.status), own]).await;
+            let error = end.unwrap_err();
+            assert_eq!(error.name, ErrorName::CleanUpError, "{}", row.name);
+            assert!(
+                error.message.contains("`Table`") && error.message.contains(row.advice),
+                "{}",
+                error.message
+            );
+            assert!(
+                calls.iter().all(|call| call.starts_with("Describe")),
+                "{}: {calls:?}",
+                row.name
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_update_of_its_own_is_cancelled_and_awaited() {
+        let (end, calls) = tidy(
+            false,
+            vec![
+                stack(Status::UpdateInProgress),
+                events(&[("UPDATE_IN_PROGRESS", &token(), "")]),
+                ok("CancelUpdateStack", ""),
+                stack(Status::UpdateRollbackInProgress),
+                stack(Status::UpdateRollbackComplete),
+            ],
+        )
+        .await;
+        assert_eq!(end, Ok(End::Clean));
+        assert_eq!(calls[2], "CancelUpdateStack");
+    }
+
+    #[tokio::test]
+    async fn what_a_deletion_leaves_behind_is_dirty_and_named() {
+        let delete = Marks::of("arn:execution").delete();
+        let (end, calls) = tidy(
+            true,
+            vec![
+                stack(Status::CreateInProgress),
+                ok("DeleteStack", ""),
+                stack(Status::DeleteComplete),
+                stack(Status::DeleteComplete),
+                events(&[
+                    ("DELETE_COMPLETE", &delete, ""),
+                    ("DELETE_SKIPPED", &delete, "Table"),
+                    ("DELETE_IN_PROGRESS", &delete, ""),
+                ]),
+            ],
+        )
+        .await;
+        let error = end.unwrap_err();
+        assert_eq!(error.name, ErrorName::CleanUpError);
+        assert!(
+            error.message.contains("`Table` (AWS::DynamoDB::Table, `physical`)"),
+            "{}",
+            error.message
+        );
+        assert_eq!(calls[1], "DeleteStack");
+    }
+
+    #[tokio::test]
+    async fn a_deletion_that_fails_is_dirty_and_one_that_lasts_is_tried_again() {
+        let begun = |then: Status| vec![stack(Status::RollbackComplete), ok("DeleteStack", ""), stack(then)];
+        let (end, _) = tidy(true, begun(Status::DeleteFailed)).await;
+        let error = end.unwrap_err();
+        assert_eq!(error.name, ErrorName::CleanUpError);
+        assert!(error.message.contains("reason of the stack"), "{}", error.message);
+        let (end, _) = tidy(true, begun(Status::DeleteInProgress)).await;
+        assert_eq!(end.unwrap_err().name, ErrorName::TransientError);
+    }
+
+    #[tokio::test]
+    async fn a_change_set_that_is_still_being_made_is_tried_again() {
+        let refused = Answer::xml(
+            400,
+            "<ErrorResponse><Error><Code>InvalidChangeSetStatus</Code><Message>busy</Message></Error></ErrorResponse>",
+        );
+        let seen = |status: &str, execution: &str| {
+            ok(
+                "DescribeChangeSet",
+                &format!("<Status>{status}</Status><ExecutionStatus>{execution}</ExecutionStatus>"),
+            )
+        };
+        let pending = seen("CREATE_IN_PROGRESS", "UNAVAILABLE");
+        let (_server, late) = work(vec![refused.clone(), pending], Duration::ZERO).await;
+        let error = late.remove_change_set(STACK, "arn:c").await.unwrap_err();
+        assert_eq!(error.name, ErrorName::TransientError);
+        let executed = seen("CREATE_COMPLETE", "EXECUTE_COMPLETE");
+        let (_server, done) = work(vec![refused, executed], Duration::ZERO).await;
+        assert_eq!(
+            done.remove_change_set(STACK, "arn:c").await,
+            Ok(()),
+            "it stays with its stack"
+        );
+    }
 
     #[test]
     fn only_a_stack_of_our_own_that_never_completed_is_deleted() {
