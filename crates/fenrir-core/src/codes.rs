@@ -214,6 +214,11 @@ catalogue! {
         why: "an integration calls its target with the rights of API Gateway or of a role",
         bad: "uri: https://example.com", good: "uri: !Sub arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Fn.Arn}/invocations";
 
+    STATES = "F0412", "state machine definition that is not allowed",
+        what: "tasks that call anything but functions, queues, topics and tables of the template, and texts that are filled in later where they could change what is called",
+        why: "a task calls its target with the rights of the machine's role, and what is chosen when it runs cannot be checked before",
+        bad: "FunctionName.$: $.function", good: "FunctionName: !GetAtt Fn.Arn";
+
     LOCAL = "F0501", "must be a resource of the template",
         what: "a value that must refer to a resource of the template, of the right type",
         why: "what is in the template is yours; what is not may be anybody's",

@@ -25,6 +25,7 @@ pub mod role;
 pub mod rule;
 mod scan;
 mod second;
+mod states;
 mod suggest;
 pub mod types;
 

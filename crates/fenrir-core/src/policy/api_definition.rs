@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::judge::{Judge, Members};
 use super::kind;
 use super::place::Place;
-use super::rule::{Property, Rule, Shape, any_of, check, describe, refused, safe};
+use super::rule::{Custom, Property, Rule, Shape, any_of, check, describe, refused, safe};
 use super::scan;
 use super::types::function;
 use crate::codes;
@@ -41,9 +41,9 @@ pub(super) fn body(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
     }
 }
 
-/// The definition in a file of the release, checked; its value rules too, because the walk over the template did not
+/// The definition in a file of the release, checked by `check`; its value rules too, because the walk over the template did not
 /// see it. A local path passes where there is no release yet.
-pub(super) fn of_file(judge: &mut Judge<'_>, place: &Place<'_>, uri: &Value) -> Option<Value> {
+pub(super) fn of_file(judge: &mut Judge<'_>, place: &Place<'_>, uri: &Value, check: Custom) -> Option<Value> {
     let uri = judge.literal(place, uri)?;
     if judge.context().artifacts.is_none() && !uri.starts_with("s3:") {
         return None;
@@ -53,7 +53,7 @@ pub(super) fn of_file(judge: &mut Judge<'_>, place: &Place<'_>, uri: &Value) -> 
         Ok(document) => {
             let mut definition = document.value().clone();
             scan::value(judge, place, &definition, false);
-            body(judge, place, &mut definition);
+            check(judge, place, &mut definition);
             Some(definition)
         }
         Err(problems) => {

@@ -1,10 +1,13 @@
 //! Event types, one file each (those that read a stream or queue share one).
 
 pub mod api;
+pub mod http_api;
 pub mod logs;
+pub mod of_machine;
 pub mod pull;
 pub mod rule;
 pub mod s3;
+pub mod schedule_v2;
 pub mod sns;
 
 use serde_json::Value;
@@ -45,20 +48,35 @@ impl EventType {
 /// The event types of a function, in the order of the reference page.
 pub static OF_FUNCTION: &[&EventType] = &[
     &api::API,
+    &http_api::HTTP_API,
     &s3::S3,
     &sns::SNS,
     &pull::KINESIS,
     &pull::DYNAMODB,
     &pull::SQS,
     &rule::SCHEDULE,
+    &schedule_v2::SCHEDULE_V2,
     &rule::CLOUD_WATCH_EVENT,
     &rule::EVENT_BRIDGE_RULE,
     &logs::CLOUD_WATCH_LOGS,
 ];
 
+/// The event types of a state machine, in the order of the reference page.
+pub static OF_STATE_MACHINE: &[&EventType] = &[
+    &of_machine::API,
+    &of_machine::SCHEDULE,
+    &schedule_v2::SCHEDULE_V2,
+    &of_machine::EVENT_BRIDGE_RULE,
+];
+
 /// The rule of the `Events` of a function.
 pub fn of_function(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     events(judge, place, value, OF_FUNCTION);
+}
+
+/// The rule of the `Events` of a state machine.
+pub fn of_state_machine(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
+    events(judge, place, value, OF_STATE_MACHINE);
 }
 
 /// Checks a map of events against these event types.
@@ -139,14 +157,19 @@ fn event_type(
 }
 
 /// The logical ids that SAM makes from the events of a resource.
-pub(super) fn generated(id: &str, properties: &Members, others: &Others<'_>) -> Vec<Generated> {
+pub(super) fn generated(
+    types: &[&'static EventType],
+    id: &str,
+    properties: &Members,
+    others: &Others<'_>,
+) -> Vec<Generated> {
     let events = properties.get("Events").and_then(Value::as_object);
     events
         .into_iter()
         .flatten()
         .filter_map(|(name, event)| {
             let kind = event.get("Type")?.as_str()?;
-            let kind = OF_FUNCTION.iter().find(|known| known.name == kind)?;
+            let kind = types.iter().find(|known| known.name == kind)?;
             let properties = event.get("Properties").and_then(Value::as_object)?;
             Some((kind.generates)(&format!("{id}{name}"), properties, others))
         })

@@ -423,7 +423,7 @@ pub(super) fn made<'m>(resources: &[(&'m str, &'m Value)]) -> Made<'m> {
         let kind = registry::find(resource.get("Type")?.as_str()?)?;
         let properties = properties(resource).unwrap_or_else(|| &EMPTY);
         let mut all = (kind.generates)(id, properties, &others);
-        all.extend(events::generated(id, properties, &others));
+        all.extend(events::generated(kind.events, id, properties, &others));
         Some((*id, all))
     }))
 }

@@ -40,6 +40,12 @@ impl<'p> Place<'p> {
         }
     }
 
+    /// The place that this one lies in.
+    #[must_use]
+    pub fn parent(&self) -> Option<&'p Place<'p>> {
+        self.parent
+    }
+
     /// The JSON pointer (RFC 6901).
     #[must_use]
     pub fn pointer(&self) -> String {

@@ -1,5 +1,6 @@
 //! The list of resource types. It is closed: what is not here is refused with its name.
 
+use super::events::EventType;
 use super::judge::{Judge, Members};
 use super::place::Place;
 use super::rule::Property;
@@ -15,6 +16,9 @@ pub struct ResourceType {
     pub about: &'static str,
     /// The type that SAM makes of it; empty where it stays what it is.
     pub becomes: &'static str,
+    /// Where the resource has its name after the transform, as a JSON pointer below its properties; empty where it is
+    /// still the property that took the name.
+    pub named_at: &'static str,
     /// Every property that is allowed or refused by name.
     pub properties: &'static [Property],
     /// What `Fn::GetAtt` offers. Source: CloudFormation, AWS resource types reference, "Return values".
@@ -25,6 +29,8 @@ pub struct ResourceType {
     pub arn: &'static str,
     /// Whether losing it loses data: then deletion policies are set unless given.
     pub holds_data: bool,
+    /// The event types that it takes.
+    pub events: &'static [&'static EventType],
     /// The logical ids that SAM makes from it.
     pub generates: Generates,
     /// What cannot be said property by property: checked and rewritten after the table.
@@ -83,11 +89,13 @@ impl ResourceType {
         name: "",
         about: "",
         becomes: "",
+        named_at: "",
         properties: &[],
         attributes: &[],
         naming: None,
         arn: "",
         holds_data: false,
+        events: &[],
         generates: |_, _, _| Vec::new(),
         finish: |_, _, _| {},
     };
@@ -118,6 +126,8 @@ impl ResourceType {
 pub static TYPES: &[&ResourceType] = &[
     &types::function::FUNCTION,
     &types::api::API,
+    &types::http_api::HTTP_API,
+    &types::state_machine::STATE_MACHINE,
     &types::layer::LAYER,
     &types::simple_table::SIMPLE_TABLE,
     &types::table::TABLE,

@@ -194,7 +194,7 @@ impl<'a> Check<'a> {
         }
         let properties = resource.get("Properties").and_then(Value::as_object);
         let properties = properties.unwrap_or_else(|| &EMPTY);
-        self.name(id, properties);
+        self.name(id, resource, properties);
         self.policies(id, resource);
         self.arns(id, maker, resource);
         match kind {
@@ -216,7 +216,7 @@ impl<'a> Check<'a> {
     }
 
     /// The generated name is still there.
-    fn name(&mut self, id: &str, properties: &Members) {
+    fn name(&mut self, id: &str, resource: &Value, properties: &Members) {
         let Some((declared, kind)) = self.declared(id) else {
             return;
         };
@@ -226,7 +226,12 @@ impl<'a> Check<'a> {
         let empty = Members::new();
         let written = declared.get("Properties").and_then(Value::as_object).unwrap_or(&empty);
         let wanted = names::resource(self.owner, kind.name, id, (naming.style)(written));
-        if properties.get(property).and_then(Value::as_str) != Some(wanted.as_str()) {
+        let name = if kind.named_at.is_empty() {
+            properties.get(property)
+        } else {
+            resource.pointer(&format!("/Properties{}", kind.named_at))
+        };
+        if name.and_then(Value::as_str) != Some(wanted.as_str()) {
             let message = format!("`{id}` no longer has its name `{wanted}` after the transform");
             self.refuse(codes::SECOND_TYPE, id, message);
         }

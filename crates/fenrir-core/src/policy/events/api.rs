@@ -39,7 +39,7 @@ const PROPERTIES: &[Property] = &[
     refused("Stage", "it is not documented"),
 ];
 
-const AUTH: &[Property] = &[
+pub(super) const AUTH: &[Property] = &[
     safe("ApiKeyRequired", Shape::Flag),
     safe("AuthorizationScopes", Shape::List),
     safe("Authorizer", Shape::Text),

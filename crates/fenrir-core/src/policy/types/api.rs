@@ -7,7 +7,7 @@ use super::super::judge::{Judge, Members};
 use super::super::kind;
 use super::super::place::Place;
 use super::super::registry::{Generated, Naming, Others, ResourceType};
-use super::super::rule::{Pattern, Property, Rule, Shape, TagForm, check, generated, refused, safe};
+use super::super::rule::{Custom, Pattern, Property, Rule, Shape, TagForm, check, generated, refused, safe};
 use crate::codes;
 use crate::names::Style;
 
@@ -127,7 +127,7 @@ static STAGE: Pattern = Pattern {
     fits: |text| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
 };
 
-const ACCESS_LOG: &[Property] = &[
+pub(super) const ACCESS_LOG: &[Property] = &[
     check("DestinationArn", Rule::Reference(&kind::LOG_GROUP), "a log group").required(),
     safe("Format", Shape::Text),
 ];
@@ -275,7 +275,7 @@ fn endpoint(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
 }
 
 fn finish(judge: &mut Judge<'_>, place: &Place<'_>, properties: &mut Members) {
-    inline_definition(judge, place, properties);
+    inline_definition(judge, place, properties, "DefinitionBody", api_definition::body);
     let written = judge.properties();
     for name in ["MergeDefinitions", "Mode"] {
         if written.contains_key(name) && !properties.contains_key("DefinitionBody") {
@@ -297,19 +297,25 @@ fn finish(judge: &mut Judge<'_>, place: &Place<'_>, properties: &mut Members) {
 }
 
 /// A definition in a file becomes one in the template: what was read is what is deployed.
-fn inline_definition(judge: &mut Judge<'_>, place: &Place<'_>, properties: &mut Members) {
+pub(super) fn inline_definition(
+    judge: &mut Judge<'_>,
+    place: &Place<'_>,
+    properties: &mut Members,
+    inline: &str,
+    check: Custom,
+) {
     if let Some(uri) = properties.get("DefinitionUri").cloned() {
         let place = place.key("DefinitionUri");
-        if properties.contains_key("DefinitionBody") {
+        if properties.contains_key(inline) {
             judge.refuse(
                 codes::TOGETHER,
                 &place,
-                "`DefinitionUri` and `DefinitionBody` exclude each other",
+                format!("`DefinitionUri` and `{inline}` exclude each other"),
                 "keep one of them",
             );
-        } else if let Some(body) = api_definition::of_file(judge, &place, &uri) {
+        } else if let Some(body) = api_definition::of_file(judge, &place, &uri, check) {
             properties.shift_remove("DefinitionUri");
-            properties.insert("DefinitionBody".to_owned(), body);
+            properties.insert(inline.to_owned(), body);
         }
     }
 }

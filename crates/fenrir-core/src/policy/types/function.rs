@@ -35,6 +35,7 @@ pub static FUNCTION: ResourceType = ResourceType {
         identifies: true,
     }),
     arn: "lambda:{region}:{account}:function:{name}",
+    events: events::OF_FUNCTION,
     generates,
     finish,
     ..ResourceType::PLAIN
