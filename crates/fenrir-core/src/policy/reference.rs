@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
-use super::events::{EventType, OF_FUNCTION};
+use super::events::{EventType, OF_FUNCTION, OF_STATE_MACHINE};
 use super::level;
 use super::policies::TEMPLATES;
 use super::registry::{ResourceType, TYPES};
 use super::rule::{Property, Rule, any_of};
+use super::states;
 use crate::codes::CATALOGUE;
 
 /// What the policy does with a property.
@@ -83,6 +84,12 @@ pub fn page() -> String {
     for kind in OF_FUNCTION {
         page.event(kind);
     }
+    page.text("## Events of a state machine\n");
+    for kind in OF_STATE_MACHINE {
+        page.event(kind);
+    }
+    page.text(STATES);
+    page.table(states::STATE);
     page.text(POLICIES);
     page.policies();
     page.text("## Problems\n\n`fenrir explain CODE` prints the same.\n");
@@ -121,6 +128,16 @@ A property in bold must be there.
 7. *Tags allow it* means: `ProjectName` and `ConfigName` are the release's, or `FenrirAllowed:<project>:<config>` is `true`,
    or `FenrirAllAllowed` is `true`. Roles and security groups need `ProjectName`, `ConfigName` and `ServiceName` (the
    logical id), each of them or `_all`. A subnet is open to deploys when `DeployWithFenrir` is `true`. Case matters.
+";
+
+const STATES: &str = "\
+## States of a state machine
+
+A `Resource` is `!GetAtt` of a function of the template, or `arn:aws:states:::` with `lambda:invoke` (`FunctionName`),
+`sqs:sendMessage` (`QueueUrl`), `sns:publish` (`TopicArn`), `dynamodb:getItem`, `putItem`, `updateItem` or `deleteItem`
+(`TableName`); the target is `!Ref` or `!GetAtt` of a resource of the template, or `${Name}` with that in
+`DefinitionSubstitutions`, never a path (`.$`) or an expression. Keys are written out. CloudFormation fills substitutions
+in without escaping them, so they contain no quotes, backslashes or line breaks.
 ";
 
 const EVENTS: &str = "\

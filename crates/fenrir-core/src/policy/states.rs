@@ -139,7 +139,7 @@ const PROCESSOR: &[Property] = &[
 
 /// Every field of every type of state that is allowed.
 /// Source: Step Functions Developer Guide, "Amazon States Language".
-const STATE: &[Property] = &[
+pub(super) const STATE: &[Property] = &[
     check(
         "Type",
         Rule::OneOf(&["Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"]),
