@@ -36,6 +36,10 @@ impl Wanted {
     }
 }
 
+/// The key of [`World::unknown`] when the subnets tagged `DeployWithFenrir` ([`Wanted::deploy_subnets`]) could not be
+/// found out.
+pub const DEPLOY_SUBNETS: &str = "subnets tagged DeployWithFenrir";
+
 /// Tags as a map; the Name tag is one of them.
 pub type Tags = BTreeMap<String, String>;
 

@@ -27,9 +27,6 @@ pub const ACTIONS: &[&str] = &[
     "tag:GetResources",
 ];
 
-/// What stands in [`World::unknown`] when the subnets tagged `DeployWithFenrir` could not be found out.
-pub const DEPLOY_SUBNETS: &str = "subnets tagged DeployWithFenrir";
-
 /// The services of one account and region that know owners.
 #[derive(Debug, Clone)]
 pub struct Owners {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Tag};
-use fenrir_core::ownership::{Placed, Tags, Wanted};
+use fenrir_core::ownership::{DEPLOY_SUBNETS, Placed, Tags, Wanted};
 
-use crate::{Answer, DEPLOY_SUBNETS, Found};
+use crate::{Answer, Found};
 
 const SECURITY_GROUPS: &str = "ec2:DescribeSecurityGroups";
 const SUBNETS: &str = "ec2:DescribeSubnets";

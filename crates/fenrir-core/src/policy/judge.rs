@@ -394,7 +394,7 @@ impl<'a> Judge<'a> {
     /// The VPCs of all subnets that are open to deploys, sorted.
     pub fn ask_vpcs(&mut self, place: &Place<'_>) -> Option<Vec<String>> {
         self.wanted.deploy_subnets = true;
-        self.answer(place, "subnets tagged DeployWithFenrir", |index| {
+        self.answer(place, ownership::DEPLOY_SUBNETS, |index| {
             let open = index.world.subnets.iter().filter(|subnet| is_open(subnet));
             let vpcs: std::collections::BTreeSet<_> = open.map(|subnet| subnet.vpc_id.clone()).collect();
             vpcs.into_iter().collect()

@@ -14,7 +14,7 @@ pub static API: EventType = EventType {
     about: "A path and method of a REST API of this template call the function.",
     properties: PROPERTIES,
     generates,
-    ..EventType::PLAIN
+    finish: |_, _, properties| api::call_without_role(properties.get_mut("Auth"), "Authorizer"),
 };
 
 const PROPERTIES: &[Property] = &[

@@ -274,7 +274,18 @@ fn endpoint(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     }
 }
 
+/// With `AWS_IAM` and no `InvokeRole`, SAM would make API Gateway call functions with the rights of whoever calls the
+/// API. `authorizer` is the property that names the authorizer.
+pub(in super::super) fn call_without_role(auth: Option<&mut Value>, authorizer: &str) {
+    if let Some(auth) = auth.and_then(Value::as_object_mut)
+        && auth.get(authorizer).is_some_and(|authorizer| authorizer == "AWS_IAM")
+    {
+        auth.entry("InvokeRole").or_insert_with(|| json!("NONE"));
+    }
+}
+
 fn finish(judge: &mut Judge<'_>, place: &Place<'_>, properties: &mut Members) {
+    call_without_role(properties.get_mut("Auth"), "DefaultAuthorizer");
     inline_definition(judge, place, properties, "DefinitionBody", api_definition::body);
     let written = judge.properties();
     for name in ["MergeDefinitions", "Mode"] {
