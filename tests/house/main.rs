@@ -15,4 +15,5 @@ mod files;
 mod iam;
 mod install;
 mod machine;
+mod roles;
 mod service_role;
