@@ -50,11 +50,13 @@ pub(super) fn resolve(text: &str) -> Scalar {
     })
 }
 
-/// YAML 1.1 `bool`, without `true` and `false` (<https://yaml.org/type/bool.html>).
+/// YAML 1.1 `bool`, without `true` and `false` (<https://yaml.org/type/bool.html>), and without the single letters `y`
+/// and `n`: the readers in use (`PyYAML`, `SnakeYAML`) never took those for booleans, and every table has a key of
+/// `AttributeType: N`.
 fn is_old_boolean(text: &str) -> bool {
     matches!(
         text,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "n" | "N" | "no" | "No" | "NO" | "on" | "On" | "ON" | "off" | "Off" | "OFF"
+        "yes" | "Yes" | "YES" | "no" | "No" | "NO" | "on" | "On" | "ON" | "off" | "Off" | "OFF"
     )
 }
 
@@ -151,6 +153,8 @@ mod tests {
             ("00:30", json!("00:30")),
             ("1:2:3:arn", json!("1:2:3:arn")),
             ("12:30:00Z", json!("12:30:00Z")),
+            ("y", json!("y")),
+            ("N", json!("N")),
         ] {
             assert_eq!(resolve(text), Scalar::Value(wanted), "{text}");
         }
@@ -163,8 +167,6 @@ mod tests {
             "No",
             "ON",
             "off",
-            "y",
-            "N",
             "0777",
             "012345678901",
             "+5",
