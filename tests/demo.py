@@ -110,9 +110,8 @@ def demonstrate(endpoint: str) -> None:
         if "no changes" not in again.lower():
             raise Failed("the second deploy did not say `no changes`")
 
-        announce(5, "deploying a template that breaks a rule")
-        break_a_rule(application / "template.yml")
-        fenrir(environment, application, "deploy", wanted=REFUSED)
+        announce(5, "deploying broken.yml, which breaks some rules")
+        fenrir(environment, application, "deploy", "--template", "broken.yml", wanted=REFUSED)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -171,16 +170,6 @@ def call_api(endpoint: str, account: str, said: str) -> None:
     with urllib.request.urlopen(urllib.request.Request(local, headers=asks), timeout=30) as answer:
         body = answer.read().decode()
         print(f"      GET {url}\n      {answer.status} {body}", flush=True)
-
-
-def break_a_rule(template: Path) -> None:
-    """A developer names his function himself."""
-    lines = template.read_text().splitlines(keepends=True)
-    at = next(number for number, line in enumerate(lines) if line.strip().startswith("CodeUri:"))
-    indent = lines[at][:len(lines[at]) - len(lines[at].lstrip())]
-    lines.insert(at, f"{indent}FunctionName: somebody-elses-function\n")
-    template.write_text("".join(lines))
-    print(f"      added `FunctionName: somebody-elses-function` on line {at + 1}")
 
 
 def control(endpoint: str, what: str, payload: dict) -> None:

@@ -1,1 +1,54 @@
-//! The whole deployer on the local AWS.
+//! The whole deployer on the local AWS: the real state machine, the real steps, CloudFormation, IAM enforced.
+//!
+//! Each scenario runs twice: on the local Step Functions with the step Lambdas as they are shipped, and with the state
+//! machine in process, where the same steps run as functions. The paths must agree. One local AWS serves all tests of
+//! this binary; each has a project of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod bad_releases;
+mod command;
+mod in_process;
+mod scenarios;
+
+use std::sync::OnceLock;
+
+use fenrir_testkit::{Application, Deployer, Ended};
+
+/// The one installation.
+fn deployer() -> &'static Deployer {
+    static DEPLOYER: OnceLock<Deployer> = OnceLock::new();
+    DEPLOYER.get_or_init(Deployer::install)
+}
+
+/// How the state machine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// On the local Step Functions, with the step Lambdas.
+    StepFunctions,
+    /// Interpreted here, with the steps as functions.
+    InProcess,
+}
+
+impl Way {
+    /// A name that no other test has.
+    fn name(self, scenario: &str) -> String {
+        match self {
+            Self::StepFunctions => format!("{scenario}-sf"),
+            Self::InProcess => format!("{scenario}-ip"),
+        }
+    }
+
+    /// Deploys, and waits for the end.
+    async fn deploy(self, application: &Application, release_id: &str) -> Ended {
+        match self {
+            Self::StepFunctions => deployer().deploy(application, release_id).await,
+            Self::InProcess => in_process::deploy(deployer(), application, release_id).await,
+        }
+    }
+}

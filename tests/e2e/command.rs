@@ -1,0 +1,232 @@
+//! The `fenrir` command against the local AWS, in the examples of this repository: what a developer sees, and the exit
+//! status that his pipeline sees.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fenrir_core::owner::Owner;
+use fenrir_testkit::{Deployer, lambdas, python, root};
+use serde_json::json;
+
+use crate::deployer;
+
+/// A folder of one test with a copy of an example in it.
+struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    /// A copy of an example, under a project of its own so that tests do not meet.
+    fn of(example: &str, project: &str) -> Self {
+        let workplace = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        copy(&root().join("examples").join(example), workplace.folder.path());
+        let text = workplace.template();
+        let line = text.lines().find(|line| line.starts_with("ProjectName:")).unwrap();
+        // A role is one project's, and the tests run at once.
+        let role = format!("-{}", project.replace('/', "-"));
+        let own = text.replace(line, &format!("ProjectName: {project}"));
+        let own: Vec<String> = own
+            .lines()
+            .map(|line| match line.trim_start().strip_prefix("Role: ") {
+                Some(_) => format!("{line}{role}"),
+                None => line.to_owned(),
+            })
+            .collect();
+        workplace.write(&own.join("\n"));
+        let made = Command::new(python())
+            .arg(root().join("tests/local_aws/roles.py"))
+            .args([OsStr::new(deployer().aws().endpoint()), workplace.path().as_os_str()])
+            .status()
+            .unwrap();
+        assert!(made.success(), "the example's roles are made");
+        workplace
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("template.yml")
+    }
+
+    fn template(&self) -> String {
+        fs::read_to_string(self.path()).unwrap()
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.path(), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(lambdas().join("fenrir/bootstrap"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("AWS_ENDPOINT_URL", deployer().aws().endpoint())
+            .env("AWS_REGION", Deployer::REGION)
+            .env("AWS_ACCESS_KEY_ID", Deployer::ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+}
+
+/// What the command said, and its exit status.
+#[derive(Debug)]
+struct Ran {
+    status: i32,
+    said: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let said = [output.stdout, output.stderr].concat();
+        Self {
+            status: output.status.code().unwrap(),
+            said: String::from_utf8(said).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    fn ends(self, status: i32, words: &[&str]) -> Self {
+        assert_eq!(self.status, status, "{}", self.said);
+        for word in words {
+            assert!(self.said.contains(word), "`{word}` is not in: {}", self.said);
+        }
+        self
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.file_name() == Some(OsStr::new(".fenrir")) {
+            continue;
+        }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_deploy_and_the_same_again() {
+    let hello = Workplace::of("hello", "command/again");
+    hello.run(&["deploy"]).ends(0, &["deployed", "execute-api"]);
+    hello.run(&["deploy"]).ends(0, &["no changes"]);
+}
+
+#[test]
+fn a_refusal_shows_the_line() {
+    let hello = Workplace::of("hello", "command/refused");
+    let ran = hello.run(&["deploy", "--template", "broken.yml"]);
+    ran.ends(3, &["FunctionName", "broken.yml:11"]);
+}
+
+/// A refusal that only the deployer can know: the role is somebody else's.
+#[test]
+fn a_role_of_somebody_else_is_refused() {
+    let hello = Workplace::of("hello", "command/theirs");
+    let text = hello.template();
+    hello.write(&text.replace("ProjectName: command/theirs", "ProjectName: command/other"));
+    hello.run(&["deploy"]).ends(3, &["ProjectName"]);
+}
+
+#[test]
+fn a_failure_says_what_failed() {
+    let hello = Workplace::of("hello", "command/failed");
+    let broken = "  Broken:\n    Type: AWS::SQS::Queue\n    Properties:\n      VisibilityTimeout: 99999\n";
+    let text = hello.template();
+    hello.write(&text.replace("\nResources:\n", &format!("\nResources:\n{broken}")));
+    hello.run(&["deploy"]).ends(1, &["Broken", "VisibilityTimeout"]);
+}
+
+#[tokio::test]
+async fn a_held_lock_says_who_holds_it() {
+    let hello = Workplace::of("hello", "command/locked");
+    // Long enough that the second deploy finds the lock held.
+    let queues = (0..20).fold(String::new(), |text, number| {
+        text + &format!("  Queue{number}:\n    Type: AWS::SQS::Queue\n")
+    });
+    hello.write(
+        &hello
+            .template()
+            .replace("\nResources:\n", &format!("\nResources:\n{queues}")),
+    );
+    let mut first = hello.command(&["deploy"]).spawn().unwrap();
+    let template = hello.template();
+    let config = template
+        .lines()
+        .find_map(|line| line.strip_prefix("ConfigName: "))
+        .unwrap();
+    let owner = Owner {
+        config: config.to_owned(),
+        ..deployer().application("command/locked").owner().clone()
+    };
+    let holder = loop {
+        if let Some(lock) = deployer().lock(&owner).await {
+            break lock["release_id"].clone();
+        }
+        assert!(first.try_wait().unwrap().is_none(), "the first deploy takes the lock");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let second = hello.run(&["deploy"]);
+    assert!(first.wait().unwrap().success());
+    second.ends(4, &["locked", &holder]);
+}
+
+/// The network goes away in the middle: the deploy goes on, and is followed again.
+#[tokio::test]
+async fn a_lost_network_does_not_lose_the_deploy() {
+    let hello = Workplace::of("hello", "command/lost");
+    let faults = json!([{"action": "states:GetExecutionHistory", "fault": "reset", "times": 3},
+                        {"action": "states:DescribeExecution", "fault": "reset", "times": 3}]);
+    deployer().aws().order_faults(&faults);
+    hello.run(&["deploy"]).ends(0, &["deployed"]);
+    deployer().aws().order_faults(&json!([]));
+}
+
+#[test]
+fn without_credentials_nothing_is_started() {
+    let hello = Workplace::of("hello", "command/nobody");
+    let mut command = hello.command(&["deploy"]);
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY");
+    Ran::from(command.output().unwrap()).ends(2, &["credentials"]);
+}
+
+#[test]
+fn a_deployer_that_is_not_there() {
+    let hello = Workplace::of("hello", "command/nowhere");
+    let machine = format!("arn:aws:states:us-east-1:{}:stateMachine:missing", Deployer::ACCOUNT);
+    let ran = hello.run(&["deploy", "--state-machine", &machine]);
+    ran.ends(2, &["missing"]);
+}
+
+/// Every example deploys.
+#[test]
+fn all_examples_deploy() {
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.join("template.yml").exists() {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let example = Workplace::of(name, &format!("examples/{name}"));
+        example.run(&["deploy"]).ends(0, &["deployed"]);
+    }
+}
