@@ -33,10 +33,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::codes;
 use crate::owner::Owner;
 use crate::ownership::{Wanted, World};
 use crate::problem::{Problem, Severity};
-use crate::template::{Document, MAX_PROBLEMS};
+use crate::template::{Document, MAX_BYTES, MAX_PROBLEMS, size};
 use judge::{Index, Judge, Knowledge};
 use merged::Merged;
 
@@ -89,7 +90,17 @@ fn run(document: &Document, context: &Context, knowledge: Knowledge<'_>) -> (Jud
     if let Some(resources) = template.get_mut("Resources").and_then(Value::as_object_mut) {
         resources.extend(added);
     }
-    let problems = in_order(document, &merged, problems);
+    let mut problems = in_order(document, &merged, problems);
+    if problems.is_empty() && size(&template) > MAX_BYTES {
+        problems.push(
+            Problem::error(
+                codes::TOO_LARGE,
+                "",
+                "with the names, tags and roles that Fenrir adds, the template is larger than 1 MB",
+            )
+            .help("split the application into several stacks"),
+        );
+    }
     let is_clean = problems.iter().all(|problem| problem.severity == Severity::Warning);
     let judgement = Judgement {
         problems,

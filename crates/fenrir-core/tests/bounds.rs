@@ -8,13 +8,18 @@ mod hostile;
 use std::fmt::Write as _;
 
 use allocation_counter::{AllocationInfo, measure};
+use fenrir_core::policy;
 use fenrir_core::template::MAX_BYTES;
 
 const MEGABYTE: u64 = 1024 * 1024;
 
 /// Counts what it takes to load and judge a text, and holds it to the bound of issue and policy: 200 MB at a time.
 fn bounded(what: &str, text: &str) -> AllocationInfo {
-    let used = measure(|| hostile::load(text.as_bytes()));
+    let used = measure(|| {
+        if let Some(document) = hostile::load(text.as_bytes()) {
+            hostile::check_problems(&policy::judge_without_world(&document, hostile::context()).problems);
+        }
+    });
     assert!(used.bytes_max <= 200 * MEGABYTE, "{what} held {} bytes", used.bytes_max);
     assert!(
         used.bytes_total <= 2048 * MEGABYTE,

@@ -107,7 +107,7 @@ fn check_rewritten(written: &Value) -> bool {
     let document = Document::from_value(written.clone()).unwrap();
     let judgement = policy::judge(&document, hostile::context(), hostile::world());
     hostile::check_problems(&judgement.problems);
-    hostile::check_judgement(&document, &judgement);
+    hostile::check_judgement(&judgement);
     let Some(rewritten) = judgement.template else {
         return false;
     };

@@ -10,7 +10,7 @@ use super::scan;
 use super::types::function;
 use crate::codes;
 use crate::template::intrinsic::{Piece, pieces};
-use crate::template::{Document, shown};
+use crate::template::{Document, shown, size};
 
 /// Extensions that only describe, or that are walked like everything else.
 /// Source: API Gateway Developer Guide, "OpenAPI extensions for API Gateway".
@@ -51,6 +51,9 @@ pub(super) fn of_file(judge: &mut Judge<'_>, place: &Place<'_>, uri: &Value, che
     let text = judge.ask_text(place, uri)?;
     match Document::load(&text) {
         Ok(document) => {
+            if !judge.has_room(place, size(document.value())) {
+                return None;
+            }
             let mut definition = document.value().clone();
             scan::value(judge, place, &definition, false);
             check(judge, place, &mut definition);

@@ -14,7 +14,7 @@ use crate::names;
 use crate::owner::Owner;
 use crate::ownership::{self, Artifact, Limits, Placed, Tags, Wanted, World};
 use crate::problem::{Problem, Severity};
-use crate::template::{MAX_PROBLEMS, shown};
+use crate::template::{MAX_BYTES, MAX_PROBLEMS, shown};
 
 /// A map of properties.
 pub type Members = Map<String, Value>;
@@ -90,6 +90,8 @@ pub struct Judge<'a> {
     added: Vec<(String, Value)>,
     wanted: Wanted,
     problems: Vec<Problem>,
+    /// Bytes of definitions that may still be written into the template.
+    room: usize,
 }
 
 static NO_MEMBERS: std::sync::LazyLock<Members> = std::sync::LazyLock::new(Members::new);
@@ -117,6 +119,7 @@ impl<'a> Judge<'a> {
             added: Vec::new(),
             wanted: Wanted::default(),
             problems: Vec::new(),
+            room: MAX_BYTES,
         }
     }
 
@@ -245,6 +248,22 @@ impl<'a> Judge<'a> {
     /// What the role of the resource here needs, and forgets it.
     pub(super) fn take_statements(&mut self) -> Vec<Statement> {
         std::mem::take(&mut self.statements)
+    }
+
+    /// Whether a definition of this size may still be written into the template; or a problem. One file that many APIs
+    /// name would fill all memory.
+    pub(super) fn has_room(&mut self, place: &Place<'_>, bytes: usize) -> bool {
+        if let Some(left) = self.room.checked_sub(bytes) {
+            self.room = left;
+            return true;
+        }
+        self.refuse(
+            codes::TOO_LARGE,
+            place,
+            "with its definitions written out, the template is larger than 1 MB",
+            "split the application into several stacks",
+        );
+        false
     }
 
     /// Adds a resource of Fenrir's own.

@@ -266,9 +266,10 @@ fn find_type(judge: &mut Judge<'_>, place: &Place<'_>, members: &Members) -> Opt
     let kind = name.as_str().and_then(registry::find);
     if kind.is_none() {
         let given = name.as_str().unwrap_or_default();
-        let help = match nearest(given, TYPES.iter().map(|kind| kind.name)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "docs/policy.md lists the types that can be deployed".to_owned(),
+        let help = match (instead_of(given), nearest(given, TYPES.iter().map(|kind| kind.name))) {
+            (Some(instead), _) => instead.to_owned(),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => "docs/policy.md lists the types that can be deployed".to_owned(),
         };
         let place = place.key("Type");
         judge.refuse(
@@ -282,6 +283,22 @@ fn find_type(judge: &mut Judge<'_>, place: &Place<'_>, members: &Members) -> Opt
         );
     }
     kind
+}
+
+/// What to use instead of types that many templates have.
+fn instead_of(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "AWS::ApiGateway::RestApi" => "use `AWS::Serverless::Api`",
+        "AWS::ApiGatewayV2::Api" => "use `AWS::Serverless::HttpApi`",
+        "AWS::IAM::Role" | "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" => {
+            "give the function `Policies`, and Fenrir writes its role; or name an existing role"
+        }
+        "AWS::Lambda::EventSourceMapping" => "write it into the `Events` of the function",
+        "AWS::Lambda::Function" => "use `AWS::Serverless::Function`",
+        "AWS::Lambda::LayerVersion" => "use `AWS::Serverless::LayerVersion`",
+        "AWS::StepFunctions::StateMachine" => "use `AWS::Serverless::StateMachine`",
+        _ => return None,
+    })
 }
 
 fn depends_on(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {

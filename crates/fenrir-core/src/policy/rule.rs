@@ -7,6 +7,7 @@ use super::kind::Kind;
 use super::place::Place;
 use super::suggest::nearest;
 use crate::codes;
+use crate::tags;
 use crate::template::intrinsic::{self, Target, is_intrinsic};
 use crate::template::shown;
 
@@ -527,21 +528,6 @@ impl TagForm {
 /// Source: AWS General Reference, "Tagging your AWS resources" (50 user tags per resource).
 const MOST_TAGS: usize = 50;
 
-/// Tag keys that decide who may use what, whatever their case.
-#[must_use]
-pub fn is_reserved_tag(key: &str) -> bool {
-    let key = key.trim().to_ascii_lowercase();
-    ["fenrirallowed", "aws:"].iter().any(|prefix| key.starts_with(prefix))
-        || [
-            "projectname",
-            "configname",
-            "servicename",
-            "fenrirallallowed",
-            "deploywithfenrir",
-        ]
-        .contains(&key.as_str())
-}
-
 fn check_tags(judge: &mut Judge<'_>, form: TagForm, place: &Place<'_>, value: &mut Value) {
     let count = match form {
         TagForm::Map => {
@@ -584,12 +570,27 @@ fn check_tags(judge: &mut Judge<'_>, form: TagForm, place: &Place<'_>, value: &m
 }
 
 fn check_tag(judge: &mut Judge<'_>, place: &Place<'_>, key: &str, value: &Value) {
-    if is_reserved_tag(key) {
+    if tags::is_reserved(key) {
         judge.refuse(
             codes::TAGS,
             place,
             format!("the tag `{}` is reserved", shown(key)),
             "leave it out: Fenrir sets the tags that say whose a resource is",
+        );
+    } else if let Some(problem) = tags::key_problem(key) {
+        judge.refuse(
+            codes::TAGS,
+            place,
+            format!("the tag `{}` {problem}", shown(key)),
+            "give it another key",
+        );
+    }
+    if let Some(problem) = value.as_str().and_then(tags::value_problem) {
+        judge.refuse(
+            codes::TAGS,
+            place,
+            format!("the value of the tag `{}` {problem}", shown(key)),
+            "give it another value",
         );
     }
     if !value.is_string() {

@@ -188,6 +188,22 @@ fn sub(judge: &mut Judge<'_>, place: &Place<'_>, text: &str, variables: Option<&
     }
 }
 
+/// What to write instead of a name that no resource has.
+fn instead_of(judge: &Judge<'_>, id: &str) -> String {
+    let is_role_of = |id: &str| id.strip_suffix("Role").is_some_and(|id| judge.local(id).is_some());
+    match id {
+        _ if id.starts_with("AWS::") => format!("the pseudo parameters that may be used are {}", PSEUDO.join(", ")),
+        "ServerlessRestApi" | "ServerlessHttpApi" => {
+            "no API is made by itself here: add an `AWS::Serverless::Api` or `HttpApi`, and name that".to_owned()
+        }
+        _ if is_role_of(id) => "Fenrir writes that role only where no `Role` is given".to_owned(),
+        _ => match nearest(id, judge.ids()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name a resource of this template, or write the value out".to_owned(),
+        },
+    }
+}
+
 /// A logical id with an attribute, or a logical id or pseudo parameter without one.
 fn named(judge: &mut Judge<'_>, place: &Place<'_>, id: &str, attribute: Option<&str>) {
     if attribute.is_none() && PSEUDO.contains(&id) {
@@ -196,11 +212,7 @@ fn named(judge: &mut Judge<'_>, place: &Place<'_>, id: &str, attribute: Option<&
     match (judge.local(id), attribute) {
         (None, _) if judge.is_full() => {}
         (None, _) => {
-            let help = match (nearest(id, judge.ids()), id.starts_with("AWS::")) {
-                (_, true) => format!("the pseudo parameters that may be used are {}", PSEUDO.join(", ")),
-                (Some(near), _) => format!("did you mean `{near}`?"),
-                (None, _) => "name a resource of this template".to_owned(),
-            };
+            let help = instead_of(judge, id);
             judge.refuse(
                 codes::UNKNOWN_TARGET,
                 place,

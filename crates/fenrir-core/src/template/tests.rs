@@ -112,9 +112,8 @@ fn aliases_are_written_out_up_to_a_limit() {
         let before = n - 1;
         writeln!(laughs, "a{n}: &a{n} [{}]", vec![format!("*a{before}"); 10].join(", ")).unwrap();
     }
-    let started = std::time::Instant::now();
+    // That it ends early is measured in tests/bounds.rs, without a clock.
     assert_eq!(refusals(&laughs)[0].0, codes::ALIASES);
-    assert!(started.elapsed().as_millis() < 500, "{:?}", started.elapsed());
 }
 
 #[test]

@@ -114,4 +114,14 @@ fn expression(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
             "leave `AccountId` out: an alarm watches the own account",
         );
     }
+    // Source: CloudWatch User Guide, "Using metric math", LAMBDA: it calls a function to fetch the data.
+    let dense: String = text.split_whitespace().collect();
+    if dense.to_ascii_lowercase().contains("lambda(") {
+        judge.refuse(
+            codes::REFUSED,
+            place,
+            "`Expression` calls a function, and nobody can see whose",
+            "leave `LAMBDA` out, and let the function write a metric instead",
+        );
+    }
 }
