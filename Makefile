@@ -3,6 +3,7 @@
 # make lint            format, clippy, templates, licences
 # make invoke STEP=..  one step on its own, against the local AWS
 # make bench           the figures of docs/benchmarks.md
+# make fuzz            ten million hostile templates, for docs/fuzzing.md (RUNS=.. fewer or more; needs a nightly toolchain)
 # make stop            ends what `make demo KEEP=1` left running
 # make clean           removes what this file made in the repository (not cargo's cache)
 #
@@ -26,7 +27,7 @@ STAMP := $(CURDIR)/.venv/.installed-$(shell $(PYTHON) -c 'import hashlib; print(
 # SDKs a second time for the command.
 BUILD := cargo lambda build --release --disable-optimizations --compiler cargo --locked --workspace --exclude fenrir-testkit --exclude fenrir-tests
 
-.PHONY: help demo test lint lambdas venv invoke bench stop clean
+.PHONY: help demo test lint lambdas venv invoke bench fuzz stop clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -70,6 +71,9 @@ invoke: lambdas
 bench: lambdas
 	@cargo bench --locked --manifest-path benches/Cargo.toml
 	$(VENV_PYTHON) tests/bench.py
+
+fuzz: venv
+	@nice $(VENV_PYTHON) tests/fuzz.py $(if $(RUNS),--runs $(RUNS))
 
 clean:
 	@rm -rf .venv .local

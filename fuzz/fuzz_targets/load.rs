@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fenrir_fuzz::within_memory(|| fenrir_fuzz::hostile::load(data)));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fenrir_fuzz::within_memory(|| drop(fenrir_fuzz::hostile::load(data))));

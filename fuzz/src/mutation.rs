@@ -18,7 +18,10 @@ struct Parts {
 }
 
 static PARTS: LazyLock<Parts> = LazyLock::new(|| {
-    let mut parts = Parts { names: names(), values: values() };
+    let mut parts = Parts {
+        names: names(),
+        values: values(),
+    };
     for template in hostile::cases() {
         take_apart(&template, &mut parts);
     }
@@ -28,31 +31,103 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| {
 });
 
 fn names() -> Vec<String> {
-    let types = registry::TYPES.iter().flat_map(|kind| kind.properties).map(|property| property.name);
-    let events = events::OF_FUNCTION.iter().flat_map(|kind| kind.properties).map(|property| property.name);
-    let policies = policies::TEMPLATES.iter().flat_map(|template| template.parameters.iter().copied().chain([template.name]));
-    let odd = ["Ref", "Fn::GetAtt", "Fn::Sub", "Fn::Join", "Fn::Transform", "Fn::ImportValue", "Fn::If", "Condition", "Globals",
-        "Connectors", "Metadata", "IgnoreGlobals", "functionName", "Timeout ", "", "a/b", "~", "{{resolve:ssm:x}}", "FnRole"];
-    types.chain(events).chain(policies).chain(odd).map(str::to_owned).collect()
+    let types = registry::TYPES
+        .iter()
+        .flat_map(|kind| kind.properties)
+        .map(|property| property.name);
+    let events = events::OF_FUNCTION
+        .iter()
+        .flat_map(|kind| kind.properties)
+        .map(|property| property.name);
+    let policies = policies::TEMPLATES
+        .iter()
+        .flat_map(|template| template.parameters.iter().copied().chain([template.name]));
+    let odd = [
+        "Ref",
+        "Fn::GetAtt",
+        "Fn::Sub",
+        "Fn::Join",
+        "Fn::Transform",
+        "Fn::ImportValue",
+        "Fn::If",
+        "Condition",
+        "Globals",
+        "Connectors",
+        "Metadata",
+        "IgnoreGlobals",
+        "functionName",
+        "Timeout ",
+        "",
+        "a/b",
+        "~",
+        "{{resolve:ssm:x}}",
+        "FnRole",
+    ];
+    types
+        .chain(events)
+        .chain(policies)
+        .chain(odd)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn values() -> Vec<Value> {
     let mut values = vec![
-        json!(null), json!(true), json!(false), json!(0), json!(-1), json!(0.5), json!(u64::MAX), json!(""), json!("*"), json!([]), json!({}),
-        json!("{{resolve:ssm:x}}"), json!("{"), json!("{resolve:ssm:x}}"), json!("resolve:"), json!("${"), json!("${!X}"), json!("${Fn.Arn}"),
-        json!("${AWS::Region}"), json!("\u{202e}"), json!("\u{0}"), json!("_all"), json!("arn:aws:sqs:eu-west-1:222222222222:theirs"),
-        json!("arn:aws-cn:sqs:eu-west-1:111111111111:own"), json!("arn:aws:sqs:us-east-1:111111111111:own"), json!("foreign"),
-        json!({"Ref": "AWS::NoValue"}), json!({"Ref": "AWS::Region"}), json!({"Fn::ImportValue": "x"}), json!({"Fn::GetAtt": "Queue.Arn"}),
-        json!({"Fn::Sub": ["${a}${b}", {"a": "{{", "b": "resolve:ssm:x}}"}]}), json!({"Fn::Join": ["", ["{", "{resolve:ssm:x}}"]]}),
-        json!({"Fn::Join": ["{", ["", "resolve:ssm:x}}"]]}), json!({"Fn::Sub": "${AWS::StackName}"}),
+        json!(null),
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(-1),
+        json!(0.5),
+        json!(u64::MAX),
+        json!(""),
+        json!("*"),
+        json!([]),
+        json!({}),
+        json!("{{resolve:ssm:x}}"),
+        json!("{"),
+        json!("{resolve:ssm:x}}"),
+        json!("resolve:"),
+        json!("${"),
+        json!("${!X}"),
+        json!("${Fn.Arn}"),
+        json!("${AWS::Region}"),
+        json!("\u{202e}"),
+        json!("\u{0}"),
+        json!("_all"),
+        json!("arn:aws:sqs:eu-west-1:222222222222:theirs"),
+        json!("arn:aws-cn:sqs:eu-west-1:111111111111:own"),
+        json!("arn:aws:sqs:us-east-1:111111111111:own"),
+        json!("foreign"),
+        json!({"Ref": "AWS::NoValue"}),
+        json!({"Ref": "AWS::Region"}),
+        json!({"Fn::ImportValue": "x"}),
+        json!({"Fn::GetAtt": "Queue.Arn"}),
+        json!({"Fn::Sub": ["${a}${b}", {"a": "{{", "b": "resolve:ssm:x}}"}]}),
+        json!({"Fn::Join": ["", ["{", "{resolve:ssm:x}}"]]}),
+        json!({"Fn::Join": ["{", ["", "resolve:ssm:x}}"]]}),
+        json!({"Fn::Sub": "${AWS::StackName}"}),
     ];
     let types = registry::TYPES.iter().map(|kind| kind.name);
     let events = events::OF_FUNCTION.iter().map(|kind| kind.name);
     values.extend(types.chain(events).map(Value::from));
     let world = hostile::world();
-    let arns = world.resources.iter().chain(&world.roles).map(|tagged| tagged.arn.clone());
-    let names = world.security_groups.iter().chain(&world.subnets).filter_map(|placed| placed.tags.get("Name").cloned());
-    values.extend(arns.chain(names).chain(world.artifacts.keys().cloned()).chain(world.kms_aliases.keys().cloned()).map(Value::from));
+    let arns = world
+        .resources
+        .iter()
+        .chain(&world.roles)
+        .map(|tagged| tagged.arn.clone());
+    let names = world
+        .security_groups
+        .iter()
+        .chain(&world.subnets)
+        .filter_map(|placed| placed.tags.get("Name").cloned());
+    values.extend(
+        arns.chain(names)
+            .chain(world.artifacts.keys().cloned())
+            .chain(world.kms_aliases.keys().cloned())
+            .map(Value::from),
+    );
     values
 }
 
