@@ -336,7 +336,7 @@ fn a_failure_says_its_error_and_its_cause() {
                 let error = end["error"].as_str().or(end["error.$"].as_str()).unwrap();
                 assert_eq!(way["ResultPath"], "$.end", "{before}");
                 assert!(error.contains(&rule), "{before}: {error}");
-                assert!(end["cause.$"].as_str().unwrap().contains("; release {}'"), "{before}");
+                assert!(end["cause.$"].as_str().unwrap().contains(" (release {})'"), "{before}");
             } else {
                 let text = serde_json::to_string(way).unwrap();
                 assert!(
