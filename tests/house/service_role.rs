@@ -395,6 +395,9 @@ const WIDER: &[(&str, &str)] = &[
     ),
 ];
 
+/// Types that the policy's sources name only to say what to write instead.
+const REFUSED: &[&str] = &["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"];
+
 /// Texts in quotes of the policy's sources.
 fn quoted() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -473,7 +476,8 @@ fn of_effect<'a>(policies: &[&'a Value], effect: &str) -> Vec<&'a Value> {
 
 #[test]
 fn the_types_are_those_that_the_policy_lets_through() {
-    let judged = judged();
+    let mut judged = judged();
+    judged.retain(|kind| !REFUSED.contains(&kind.as_str()));
     let known: BTreeSet<&str> = TYPES.iter().map(|(kind, _)| *kind).collect();
     let unknown: Vec<_> = judged.iter().filter(|kind| !known.contains(kind.as_str())).collect();
     assert!(
