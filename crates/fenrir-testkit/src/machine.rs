@@ -431,7 +431,7 @@ mod tests {
             .await
     }
 
-    fn task(more: Value) -> Value {
+    fn task(more: &Value) -> Value {
         let mut state = json!({"Type": "Task", "Resource": "t", "Next": "Done"});
         state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!({"StartAt": "T", "States": {"T": state, "Done": {"Type": "Succeed"},
@@ -444,7 +444,7 @@ mod tests {
             error: "E".to_owned(),
             cause: "because".to_owned(),
         };
-        let definition = task(json!({
+        let definition = task(&json!({
             "Retry": [{"ErrorEquals": ["E"], "MaxAttempts": 2}],
             "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Sorry"}],
         }));
@@ -455,7 +455,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_oversized_state_ends_the_run() {
-        let run = run(task(json!({})), vec![Ok(Value::String("x".repeat(MOST_STATE)))]).await;
+        let run = run(task(&json!({})), vec![Ok(Value::String("x".repeat(MOST_STATE)))]).await;
         assert_eq!(run.outcome.unwrap_err().error, "States.DataLimitExceeded");
     }
 
