@@ -62,6 +62,11 @@ pub struct Judgement {
     pub template: Option<Value>,
 }
 
+/// The names of all resource types that a template may have.
+pub fn type_names() -> impl Iterator<Item = &'static str> {
+    registry::TYPES.iter().map(|kind| kind.name)
+}
+
 /// Which things outside the template it refers to.
 #[must_use]
 pub fn wanted(document: &Document, context: &Context) -> Wanted {

@@ -9,11 +9,13 @@
 
 mod hostile;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fenrir_core::policy::{self, Judgement};
+use fenrir_core::owner::Owner;
+use fenrir_core::policy::{self, Context, Judgement};
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::template::Document;
 use hostile::{context, folder, world};
@@ -93,6 +95,39 @@ fn accepted_templates_are_rewritten() {
             Ok(Judgement { problems, .. }) | Err(problems) => {
                 failures.push(format!("{}: refused\n{}", case.display(), told(&problems)));
             }
+        }
+    }
+    end(&failures);
+}
+
+/// The examples are what newcomers copy: nothing in them is refused, whatever AWS will say of what they refer to.
+#[test]
+fn examples_are_not_refused() {
+    let mut failures = Vec::new();
+    for (example, project) in [("hello", "hello"), ("full", "examples/full")] {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let path = examples.join(example).join("template.yml");
+        let text = fs::read_to_string(&path).unwrap();
+        let document = Document::load(&text).unwrap();
+        let owner = Owner {
+            project: project.to_owned(),
+            config: "dev".to_owned(),
+            ..context().owner.clone()
+        };
+        let context = Context {
+            owner,
+            artifacts: None,
+            allowed: BTreeSet::new(),
+        };
+        let mut problems = policy::judge_without_world(&document, &context).problems;
+        problems.retain(|problem| problem.severity == Severity::Error);
+        if !problems.is_empty() {
+            failures.push(format!("{}: refused\n{}", path.display(), told(&problems)));
+        }
+        let mut missing: Vec<_> = policy::type_names().collect();
+        missing.retain(|name| !text.contains(&format!("Type: {name}\n")));
+        if example == "full" && !missing.is_empty() {
+            failures.push(format!("{}: without {missing:?}", path.display()));
         }
     }
     end(&failures);

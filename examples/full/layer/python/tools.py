@@ -1,0 +1,5 @@
+"""What several functions share."""
+
+
+def name_of(event):
+    return ", ".join(sorted(event)) or "nothing"
