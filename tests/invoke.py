@@ -38,6 +38,8 @@ BEFORE = {
     "cleanup": MADE,
     "release-lock": [*EXECUTED, "wait-execute"],
 }
+# Seconds for one step. A Lambda could take 15 minutes, a step on a local AWS does not.
+PATIENCE = 120
 # What a state holds that is another each time, by its path.
 VOLATILE = re.compile(r"(version_id|sha256|arn|deadline|started_at|created_at)$")
 
@@ -106,7 +108,7 @@ class World:
                        "AWS_ENDPOINT_URL": self.aws.endpoint, "AWS_LAMBDA_FUNCTION_NAME": f"fenrir-{step}",
                        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
                        "AWS_LAMBDA_LOG_GROUP_NAME": "local", "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-                       "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}/{step}"}
+                       "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{port}/.rt/{step}"}
         cargo_lambda = [str(Path(sys.executable).with_name("cargo-lambda")), "lambda"]
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "event.json"
@@ -119,7 +121,7 @@ class World:
                 process = subprocess.Popen([self.lambdas / step / "bootstrap"], env=environment, stdout=sys.stderr)
                 print(f"running {step} here, with tests/events/{step}.json", file=sys.stderr)
                 done = subprocess.run([*cargo_lambda, "invoke", step, "--invoke-address", "127.0.0.1", "--invoke-port", str(port),
-                                       "--output-format", "json", "--data-file", str(data)], cwd=ROOT, check=False)
+                                       "--output-format", "json", "--data-file", str(data)], cwd=ROOT, check=False, timeout=PATIENCE)
                 return done.returncode
             finally:
                 for running in filter(None, [process, watch]):
