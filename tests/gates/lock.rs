@@ -19,6 +19,8 @@ impl World {
 
     /// A state machine whose executions wait until they are stopped.
     async fn make_machine(&self) -> aws_sdk_sfn::Client {
+        let service = json!({"Service": "states.amazonaws.com"});
+        self.make_role("fenrir-machine", &service).await;
         let machines = aws_sdk_sfn::Client::new(&self.config);
         let definition = json!({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": true}}});
         machines

@@ -73,7 +73,7 @@ async fn a_release_that_its_owner_did_not_store_is_refused_and_not_recorded() {
     other["release_id"] = json!("release-2");
     let (message, recorded) = refusal(&world, "release-2", world.validate_release("release-2", other).await).await;
     assert!(
-        message.contains("F9014") && message.contains("is not stored"),
+        message.contains("F0111") && message.contains("is not stored"),
         "{message}"
     );
     assert!(!recorded);
@@ -119,15 +119,15 @@ async fn what_is_not_for_here_and_now_is_refused_without_a_call() {
         "created_at": fenrir_core::timestamp::format(time::OffsetDateTime::now_utc()), "template": {},
     });
     for (field, value, code) in [
-        ("aws_account_id", json!("333333333333"), "F9010"),
-        ("aws_region", json!("eu-west-1"), "F9010"),
-        ("bucket", json!("somebody-elses"), "F9011"),
-        ("created_at", json!("2020-01-01T00:00:00Z"), "F9012"),
-        ("created_at", json!("2999-01-01T00:00:00Z"), "F9012"),
-        ("release_id", json!("release-2"), "F9013"),
-        ("stack_status", json!("CREATE_COMPLETE"), "F9002"),
-        ("success", json!(true), "F9002"),
-        ("templat", json!({}), "F9001"),
+        ("aws_account_id", json!("333333333333"), "F0107"),
+        ("aws_region", json!("eu-west-1"), "F0107"),
+        ("bucket", json!("somebody-elses"), "F0108"),
+        ("created_at", json!("2020-01-01T00:00:00Z"), "F0109"),
+        ("created_at", json!("2999-01-01T00:00:00Z"), "F0109"),
+        ("release_id", json!("release-2"), "F0110"),
+        ("stack_status", json!("CREATE_COMPLETE"), "F0102"),
+        ("success", json!(true), "F0102"),
+        ("templat", json!({}), "F0101"),
     ] {
         let mut release = good.clone();
         release[field] = value;

@@ -116,18 +116,23 @@ impl World {
 
     /// It may do anything: what a step can do with it is then the session policy, and only that.
     async fn make_deployer(&self) {
+        let root = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
+        self.make_role(house::DEPLOYER_ROLE, &root).await;
+    }
+
+    /// A role that may do anything, for `principal`.
+    pub(crate) async fn make_role(&self, name: &str, principal: &Value) {
         let iam = aws_sdk_iam::Client::new(&self.config);
         let trust = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")},
-            "Action": ["sts:AssumeRole", "sts:TagSession"]
+            "Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"]
         }]});
-        let role = iam.create_role().role_name(house::DEPLOYER_ROLE);
+        let role = iam.create_role().role_name(name);
         role.assume_role_policy_document(trust.to_string())
             .send()
             .await
             .unwrap();
         let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
-        let policy = iam.put_role_policy().role_name(house::DEPLOYER_ROLE).policy_name("all");
+        let policy = iam.put_role_policy().role_name(name).policy_name("all");
         policy.policy_document(all.to_string()).send().await.unwrap();
     }
 

@@ -103,6 +103,55 @@ catalogue! {
         why: "no service takes such a name, and every message about what stands below it would repeat it",
         bad: "", good: "";
 
+    RELEASE_FIELD = "F0101", "field that a release does not have",
+        what: "every field of a release that the schema does not name",
+        why: "a field that is misspelled would otherwise silently do nothing",
+        bad: "{\"project\": \"payments\"}", good: "{\"project_name\": \"payments\"}";
+    RELEASE_DERIVED = "F0102", "field that Fenrir writes",
+        what: "a release that arrives with a field such as `stack_status` or `success`",
+        why: "nothing that a client sends may decide how a deploy ends",
+        bad: "{\"stack_status\": \"CREATE_COMPLETE\"}", good: "(leave it out)";
+    RELEASE_MISSING = "F0103", "field that is missing",
+        what: "a release without a field that it needs",
+        why: "what is deployed where, and as whose, is never guessed",
+        bad: "", good: "";
+    RELEASE_TYPE = "F0104", "field of the wrong type",
+        what: "a number where a text is meant, a text where a list is meant, and so on",
+        why: "a value that is converted may become another value",
+        bad: "{\"aws_account_id\": 111111111111}", good: "{\"aws_account_id\": \"111111111111\"}";
+    RELEASE_VALUE = "F0105", "field with a value that is not allowed",
+        what: "a name, an id, an address, a tag or a number outside its alphabet or limits",
+        why: "keys, names and tags are made of these values, and none of them may be spelled two ways",
+        bad: "{\"project_name\": \"Payments\"}", good: "{\"project_name\": \"payments\"}";
+    RELEASE_TEMPLATE = "F0106", "two templates",
+        what: "a release that gives its template both in `template` and by `template_uri`",
+        why: "one of them would not be deployed",
+        bad: "", good: "";
+    RELEASE_PLACE = "F0107", "account or region that is not served",
+        what: "an account or a region that is not on the deployer's list",
+        why: "an administrator decides where a deployer deploys",
+        bad: "", good: "";
+    RELEASE_BUCKET = "F0108", "another bucket",
+        what: "a `bucket` that is not the deployer's own of that region",
+        why: "only there Fenrir knows who may write what",
+        bad: "", good: "(leave `bucket` out)";
+    RELEASE_TIME = "F0109", "release of another time",
+        what: "a release made more than 10 days ago, or more than 2 minutes ahead of the clock",
+        why: "an old release must not be deployed again by mistake, or by somebody who found it",
+        bad: "", good: "(make a new release)";
+    RELEASE_ID = "F0110", "release id that is not this release's alone",
+        what: "a release id that was used before, or that is not the execution's name",
+        why: "execution, records, logs and stored files of a release are found by it",
+        bad: "", good: "";
+    RELEASE_PROOF = "F0111", "release that its owner did not store",
+        what: "an execution whose input is not the release that lies under the owner's prefix of the bucket",
+        why: "whoever may start an execution must also be allowed to write as that project",
+        bad: "", good: "(`fenrir deploy` stores the release before it starts the execution)";
+    STORED_TEMPLATE = "F0112", "stored template that cannot be used",
+        what: "a `template_uri` that is outside the release's prefix, is not there, is too large or was changed",
+        why: "what is judged must be what the release names",
+        bad: "", good: "";
+
     SECTION = "F0201", "section that is not allowed",
         what: "every top-level key but AWSTemplateFormatVersion, Transform, Description, ProjectName, ConfigName, Globals, Resources and Outputs",
         why: "Parameters, Conditions and Mappings make a template that cannot be judged before it is deployed; Metadata, Rules and Hooks run things",

@@ -26,7 +26,6 @@ pub mod rule;
 mod scan;
 mod second;
 mod states;
-mod suggest;
 pub mod types;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,7 +11,7 @@ use crate::deployment::Operation;
 use crate::keys::{self, Uri};
 use crate::owner::{self, Owner};
 use crate::problem::{Problem, is_unprintable, pointer, printable};
-use crate::{suggest, tags, timestamp};
+use crate::{codes, suggest, tags, timestamp};
 
 /// Seconds of `timeout` when the release says nothing.
 pub const DEFAULT_TIMEOUT: u32 = 600;
@@ -165,7 +165,7 @@ impl Release {
     pub fn parse(value: &Value) -> Result<Self, Vec<Problem>> {
         let Some(fields) = value.as_object() else {
             let message = format!("a release is a JSON object, and this is {}", kind(value));
-            return Err(vec![Problem::error("F9004", "", message)]);
+            return Err(vec![Problem::error(codes::RELEASE_TYPE, "", message)]);
         };
         let mut reader = Reader::new(fields);
         let release = reader.release();
@@ -191,7 +191,7 @@ impl Release {
     #[must_use]
     pub fn check_time(&self, now: OffsetDateTime) -> Option<Problem> {
         let created = timestamp::parse(&self.created_at)?;
-        let problem = |message: String| Problem::error("F9012", "/created_at", message);
+        let problem = |message: String| Problem::error(codes::RELEASE_TIME, "/created_at", message);
         if created < now - Duration::days(10) {
             let message = format!("the release was made at `{}`, more than 10 days ago", self.created_at);
             Some(problem(message).help("make a new release: run `fenrir deploy` again"))
@@ -289,12 +289,16 @@ impl<'a> Reader<'a> {
     fn wrong_type(&mut self, path: &str, wanted: &str, found: &Value) {
         let name = path.trim_start_matches('/');
         let message = format!("`{}` must be {wanted}, and is {}", printable(name), kind(found));
-        self.problem("F9004", path, message);
+        self.problem(codes::RELEASE_TYPE, path, message);
     }
 
     fn text(&mut self, name: &str, check: impl Fn(&str) -> Option<&'static str>) -> Option<String> {
         if !self.fields.contains_key(name) {
-            self.problem("F9003", &format!("/{name}"), format!("`{name}` is missing"));
+            self.problem(
+                codes::RELEASE_MISSING,
+                &format!("/{name}"),
+                format!("`{name}` is missing"),
+            );
             return None;
         }
         self.optional_text(name, check)?
@@ -309,7 +313,11 @@ impl<'a> Reader<'a> {
             Some(Value::String(text)) => match check(text) {
                 None => Some(Some(text.clone())),
                 Some(problem) => {
-                    self.problem("F9005", &path, format!("`{name}` `{}` {problem}", printable(text)));
+                    self.problem(
+                        codes::RELEASE_VALUE,
+                        &path,
+                        format!("`{name}` `{}` {problem}", printable(text)),
+                    );
                     None
                 }
             },
@@ -341,7 +349,7 @@ impl<'a> Reader<'a> {
                 if in_range.is_none() {
                     let message =
                         format!("`timeout` is {number}: a whole number of seconds from 60 to 43200 is wanted");
-                    self.problem("F9005", "/timeout", message);
+                    self.problem(codes::RELEASE_VALUE, "/timeout", message);
                 }
                 in_range
             }
@@ -357,12 +365,12 @@ impl<'a> Reader<'a> {
         match (self.fields.get("template"), stored) {
             (Some(_), true) => {
                 let message = "the template is given twice: in `template` and by `template_uri`".to_owned();
-                self.problem("F9006", "/template", message);
+                self.problem(codes::RELEASE_TEMPLATE, "/template", message);
                 None
             }
             (None, false) => {
                 let message = "the template is missing: give `template`, or `template_uri` and `template_sha256`";
-                self.problem("F9003", "/template", message.to_owned());
+                self.problem(codes::RELEASE_MISSING, "/template", message.to_owned());
                 None
             }
             (Some(template @ Value::Object(_)), false) => Some(TemplateSource::Inline {
@@ -402,13 +410,13 @@ impl<'a> Reader<'a> {
         let before = self.problems.len();
         if entries.len() > limit {
             let message = format!("`{name}` has {} entries; at most {limit} are allowed", entries.len());
-            self.problem("F9005", &path, message);
+            self.problem(codes::RELEASE_VALUE, &path, message);
         }
         for (key, value) in entries {
             let entry = pointer(&path, key);
             if let Some(problem) = key_check(key) {
                 self.problem(
-                    "F9005",
+                    codes::RELEASE_VALUE,
                     &entry,
                     format!("the key `{}` of `{name}` {problem}", printable(key)),
                 );
@@ -417,7 +425,7 @@ impl<'a> Reader<'a> {
                 Value::String(text) => {
                     if let Some(problem) = value_check(text) {
                         let message = format!("the value of `{}` in `{name}` {problem}", printable(key));
-                        self.problem("F9005", &entry, message);
+                        self.problem(codes::RELEASE_VALUE, &entry, message);
                     }
                 }
                 other => self.wrong_type(&entry, "a string", other),
@@ -434,9 +442,13 @@ fn foreign_field(name: &str) -> Problem {
     let path = pointer("", name);
     if DERIVED.contains(&name) || name.starts_with("change_set_") {
         let message = format!("`{name}` is written by Fenrir and cannot be given");
-        return Problem::error("F9002", path, message).help("leave it out");
+        return Problem::error(codes::RELEASE_DERIVED, path, message).help("leave it out");
     }
-    let problem = Problem::error("F9001", path, format!("there is no field `{}`", printable(name)));
+    let problem = Problem::error(
+        codes::RELEASE_FIELD,
+        path,
+        format!("there is no field `{}`", printable(name)),
+    );
     match suggest::nearest(name, FIELDS) {
         Some(near) => problem.help(format!("did you mean `{near}`")),
         None => problem.help(format!(
@@ -667,7 +679,7 @@ mod tests {
             .chain(&["change_set_name", "change_set_arn", "change_set_type"])
         {
             let found = Release::parse(&with(name, json!("SUCCESS"))).unwrap_err();
-            assert_eq!((found.len(), found[0].code.as_ref()), (1, "F9002"), "{name}");
+            assert_eq!((found.len(), found[0].code.as_ref()), (1, "F0102"), "{name}");
             assert!(found[0].message.contains(name), "{name}");
         }
     }
@@ -675,7 +687,7 @@ mod tests {
     #[test]
     fn an_unknown_field_is_refused_with_the_name_that_was_meant() {
         let found = Release::parse(&with("Project_Name", json!("x"))).unwrap_err();
-        assert_eq!(found[0].code, "F9001");
+        assert_eq!(found[0].code, "F0101");
         assert_eq!(found[0].help.as_deref(), Some("did you mean `project_name`"));
         let found = Release::parse(&with("a/b\u{202e}", json!("x"))).unwrap_err();
         assert_eq!(found[0].path, "/a~1b\u{202e}");

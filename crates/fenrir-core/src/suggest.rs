@@ -1,17 +1,27 @@
-//! Did you mean: the name that somebody probably meant.
+//! Did you mean: the nearest of the names that are allowed.
 
-/// The candidate that `name` is nearest to, when it is near at all: the same letters in another case, or at most a
-/// third of them different.
+/// Bytes of a text that is taken for a name with a typing error in it.
+const LONGEST: usize = 256;
+
+/// The name that was probably meant.
 #[must_use]
-pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted = name.to_lowercase();
-    let far = wanted.chars().count() / 3;
-    candidates
+pub fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    // A typing error in three letters or so; more would suggest something else altogether.
+    let reach = (given.chars().count() / 3).clamp(1, 3);
+    names
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= far)
+        .filter_map(|name| {
+            if name.eq_ignore_ascii_case(given.trim()) {
+                return Some((0, name));
+            }
+            // The distance takes time and memory of one length by the other.
+            let is_comparable = given.len() <= LONGEST && given.len().abs_diff(name.len()) <= reach * 4;
+            let far = is_comparable.then(|| strsim::damerau_levenshtein(given, name))?;
+            (far <= reach).then_some((far, name))
+        })
+        // Of two that are equally near always the same, in whichever order they came.
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -20,11 +30,15 @@ mod tests {
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
-        let names = ["project_name", "config_name", "timeout"];
-        assert_eq!(nearest("projectName", names), Some("project_name"));
-        assert_eq!(nearest("Timeout", names), Some("timeout"));
-        assert_eq!(nearest("timoeut", names), Some("timeout"));
-        assert_eq!(nearest("colour", names), None);
+        let names = ["Timeout", "Runtime", "FunctionName"];
+        assert_eq!(nearest("timeout", names), Some("Timeout"));
+        assert_eq!(nearest("Tiemout", names), Some("Timeout"));
+        assert_eq!(nearest("Functionname", names), Some("FunctionName"));
+        assert_eq!(nearest("Handler", names), None);
         assert_eq!(nearest("", names), None);
+        assert_eq!(
+            nearest("projectName", ["project_name", "timeout"]),
+            Some("project_name")
+        );
     }
 }

@@ -11,14 +11,8 @@ pub const KEY_LIMIT: usize = 128;
 pub const VALUE_LIMIT: usize = 256;
 
 /// Keys that decide who owns what, in lower case: services and people differ on whether case matters, so it does not.
-const RESERVED: [&str; 5] = [
-    "projectname",
-    "configname",
-    "servicename",
-    "fenrirallallowed",
-    "deploywithfenrir",
-];
-const RESERVED_BEGINNINGS: [&str; 2] = ["fenrirallowed:", "aws:"];
+const RESERVED: [&str; 4] = ["projectname", "configname", "servicename", "deploywithfenrir"];
+const RESERVED_BEGINNINGS: [&str; 3] = ["fenrirallowed", "fenrirallallowed", "aws:"];
 
 /// Whether only Fenrir or an administrator may set this key.
 #[must_use]

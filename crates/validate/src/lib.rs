@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 
 use fenrir_core::deployment::{Deployment, Execution, Manifest, Pointer, Stack, Start, Wait};
 use fenrir_core::error::{ErrorName, StepError};
-use fenrir_core::names;
 use fenrir_core::ownership::{Wanted, World};
 use fenrir_core::policy::{self, Context};
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::release::{Release, TEMPLATE_LIMIT};
 use fenrir_core::template::Document;
+use fenrir_core::{codes, names};
 use fenrir_lambda::{Environment, Step};
 use fenrir_owners::Owners;
 use fenrir_store::Objects;
@@ -102,7 +102,9 @@ fn judged(document: &Document, context: &Context, world: &World) -> Result<Resul
             text.len()
         );
         let help = "split the application into several projects";
-        return Ok(Err(vec![Problem::error("F9015", "/template", message).help(help)]));
+        return Ok(Err(vec![
+            Problem::error(codes::TOO_LARGE, "/template", message).help(help),
+        ]));
     }
     Ok(Ok(text))
 }

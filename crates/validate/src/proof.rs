@@ -5,7 +5,7 @@ use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::problem::{Problem, printable};
 use fenrir_core::release::{Release, TEMPLATE_LIMIT, TemplateSource, canonical};
 use fenrir_core::template::Document;
-use fenrir_core::{house, keys, timestamp};
+use fenrir_core::{codes, house, keys, timestamp};
 use fenrir_lambda::Environment;
 use fenrir_store::objects::{Error, TEXT_LIMIT, hex_sha256};
 use fenrir_store::{Objects, Records};
@@ -29,7 +29,9 @@ pub(crate) fn decode(env: &Environment, start: &Start) -> Result<Release, StepEr
             release.release_id,
             printable(&start.execution.name)
         );
-        problems.push(Problem::error("F9013", "/release_id", message).help("start the execution under the release id"));
+        problems.push(
+            Problem::error(codes::RELEASE_ID, "/release_id", message).help("start the execution under the release id"),
+        );
     }
     problems.extend(release.check_time(env.now()));
     if problems.is_empty() {
@@ -53,14 +55,16 @@ fn place_problems(env: &Environment, release: &Release) -> Result<Vec<Problem>, 
                 "it deploys to {}; an administrator decides about others",
                 known.join(", ")
             );
-            problems.push(Problem::error("F9010", format!("/{field}"), message).help(help));
+            problems.push(Problem::error(codes::RELEASE_PLACE, format!("/{field}"), message).help(help));
         }
     }
     let own = own_bucket(env, &release.aws_region)?;
     if let Some(bucket) = release.bucket.as_ref().filter(|bucket| **bucket != own) {
         let message = format!("`{bucket}` is not the deployer's bucket of `{}`", release.aws_region);
-        problems
-            .push(Problem::error("F9011", "/bucket", message).help(format!("it is `{own}`; or leave `bucket` out")));
+        problems.push(
+            Problem::error(codes::RELEASE_BUCKET, "/bucket", message)
+                .help(format!("it is `{own}`; or leave `bucket` out")),
+        );
     }
     Ok(problems)
 }
@@ -89,7 +93,7 @@ pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) ->
     let key = keys::release(&owner, &release.release_id);
     let objects = Objects::new(&env.own_in(&owner.region));
     let refuse = |message: String, help: &str| {
-        let problem = Problem::error("F9014", "", message).help(help);
+        let problem = Problem::error(codes::RELEASE_PROOF, "", message).help(help);
         Err(refusal::unproven(&[problem]))
     };
     let stored = match objects.read(&head.bucket, &key, None, TEXT_LIMIT).await {
@@ -118,7 +122,10 @@ pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) ->
         .map_err(|error| error.into_step(ErrorName::InternalError, "looking for earlier releases"))?;
     if record.is_some_and(|record| record.execution != start.execution.arn) {
         let message = format!("the release id `{}` was used before", release.release_id);
-        return refuse(message, "give every release an id of its own");
+        let problem = Problem::error(codes::RELEASE_ID, "/release_id", message);
+        return Err(refusal::unproven(
+            &[problem.help("give every release an id of its own")],
+        ));
     }
     Ok(Proven { head, release })
 }
@@ -154,8 +161,11 @@ async fn stored_template(
     sha256: &str,
 ) -> Result<Result<Document, Vec<Problem>>, StepError> {
     let Proven { head, release } = proven;
-    let refuse =
-        |message: String, help: &str| Ok(Err(vec![Problem::error("F9015", "/template_uri", message).help(help)]));
+    let refuse = |message: String, help: &str| {
+        Ok(Err(vec![
+            Problem::error(codes::STORED_TEMPLATE, "/template_uri", message).help(help),
+        ]))
+    };
     let prefix = format!(
         "s3://{}/{}",
         head.bucket,

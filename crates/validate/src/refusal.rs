@@ -105,10 +105,10 @@ mod tests {
 
     #[test]
     fn a_refusal_names_place_words_and_help() {
-        let problem = Problem::error("F9003", "/template", "`template` is missing").help("give it");
+        let problem = Problem::error("F0103", "/template", "`template` is missing").help("give it");
         assert_eq!(
             text(&[problem], None),
-            "the release is refused: 1 problem\n1. F9003 at /template: `template` is missing; give it"
+            "the release is refused: 1 problem\n1. F0103 at /template: `template` is missing; give it"
         );
     }
 

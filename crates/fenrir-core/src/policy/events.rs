@@ -16,8 +16,8 @@ use super::judge::{Judge, Members};
 use super::place::Place;
 use super::registry::{Generated, Generates, Others};
 use super::rule::{Property, describe};
-use super::suggest::nearest;
 use crate::codes;
+use crate::suggest::nearest;
 use crate::template::shown;
 
 /// One event type of a function or state machine.

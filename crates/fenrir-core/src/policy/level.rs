@@ -7,9 +7,9 @@ use super::merged::Merged;
 use super::place::Place;
 use super::registry::{self, Generated, TYPES};
 use super::rule::{Property, Rule, Shape, any_of, check, describe, safe};
-use super::suggest::nearest;
 use super::{events, scan};
 use crate::codes;
+use crate::suggest::nearest;
 use crate::template::{Document, shown};
 
 /// The one macro.

@@ -14,7 +14,7 @@ use crate::template::{Document, MAX_BYTES, shown, size};
 
 use super::role;
 use super::rule::{any_of, describe};
-use super::suggest::nearest;
+use crate::suggest::nearest;
 
 /// A section of Globals: the type it is for, and the properties that SAM takes there.
 struct Section {

@@ -11,9 +11,9 @@ use super::kind::{self, Kind};
 use super::place::Place;
 use super::role::Statement;
 use super::rule::{any_of, describe};
-use super::suggest::nearest;
 use super::types::function;
 use crate::codes;
+use crate::suggest::nearest;
 use crate::template::intrinsic::{self, Target};
 use crate::template::shown;
 

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::judge::{Judge, Members};
 use super::place::Place;
-use super::suggest::nearest;
 use crate::codes;
+use crate::suggest::nearest;
 use crate::template::intrinsic::{self, Piece, is_function, pieces};
 use crate::template::shown;
 
