@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use fenrir_core::error::FaultKind;
 use fenrir_core::owner::Owner;
-use fenrir_core::ownership::{Placed, Wanted};
-use fenrir_owners::{DEPLOY_SUBNETS, Owners};
+use fenrir_core::ownership::{DEPLOY_SUBNETS, Placed, Wanted};
+use fenrir_owners::Owners;
 use fenrir_testkit::{Answer, LocalAws, Recorded};
 use serde_json::json;
 
