@@ -2,7 +2,7 @@
 # make test            every test
 # make lint            format, clippy, templates, licences
 # make invoke STEP=..  one step on its own, against the local AWS
-# make bench           the figures of docs/benchmarks.md
+# make bench           our figures beside those of the deployer that Fenrir succeeds
 # make fuzz            ten million hostile templates, for docs/fuzzing.md (RUNS=.. fewer or more; needs a nightly toolchain)
 # make stop            ends what `make demo KEEP=1` left running
 # make clean           removes what this file made in the repository (not cargo's cache)
