@@ -5,7 +5,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
+use aws_sdk_cloudformation::types::{Capability, StackStatus};
 use fenrir_core::owner::Owner;
 use fenrir_testkit::{Deployer, lambdas, python, root};
 use serde_json::json;
@@ -225,8 +227,39 @@ fn all_examples_deploy() {
         if !path.join("template.yml").exists() {
             continue;
         }
+        let outside = path.join("outside.yml");
+        if outside.exists() {
+            prepare(&fs::read_to_string(outside).unwrap());
+        }
         let name = path.file_name().unwrap().to_str().unwrap();
         let example = Workplace::of(name, &format!("examples/{name}"));
         example.run(&["deploy"]).ends(0, &["deployed"]);
+        example.run(&["deploy"]).ends(0, &["no changes"]);
+    }
+}
+
+/// What an administrator makes before the example can be deployed.
+#[tokio::main(flavor = "current_thread")]
+async fn prepare(outside: &str) {
+    let client = aws_sdk_cloudformation::Client::new(&deployer().config().await);
+    let stack = "outside";
+    client
+        .create_stack()
+        .stack_name(stack)
+        .template_body(outside)
+        .capabilities(Capability::CapabilityNamedIam)
+        .send()
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    loop {
+        let stacks = client.describe_stacks().stack_name(stack).send().await.unwrap();
+        let found = stacks.stacks().first().unwrap();
+        match found.stack_status().unwrap() {
+            StackStatus::CreateComplete => return,
+            StackStatus::CreateInProgress if begun.elapsed() < Duration::from_mins(1) => {}
+            other => panic!("{other}: {}", found.stack_status_reason().unwrap_or_default()),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

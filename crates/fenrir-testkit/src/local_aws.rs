@@ -22,7 +22,7 @@ pub fn root() -> PathBuf {
 pub fn python() -> PathBuf {
     let venv = std::env::var_os("FENRIR_VENV").map_or_else(|| root().join(".venv"), PathBuf::from);
     let python = venv.join("bin/python");
-    assert!(python.exists(), "{} is not there: run `make .venv`", python.display());
+    assert!(python.exists(), "{} is not there: run `make venv`", python.display());
     python
 }
 
