@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::SharedCredentialsProvider;
 use fenrir_core::deployment::Head;
 use fenrir_core::error::{ErrorName, StepError};
 use time::OffsetDateTime;
@@ -39,15 +41,28 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of a Lambda: credentials, region and endpoint as the SDK finds them, settings from the process
-    /// environment.
+    /// The environment of a Lambda: credentials, region and endpoint from the variables that the Lambda runtime sets
+    /// (Lambda Developer Guide, "Defined runtime environment variables").
+    ///
+    /// The SDK's own search goes on through profiles, web identities, containers and instance metadata: all of it would
+    /// be in each step's zip, and none of it is where a Lambda's credentials are.
     ///
     /// # Errors
     /// `InternalError` when a setting is wrong.
-    pub async fn load(step: &'static Step) -> Result<Self, StepError> {
+    pub fn load(step: &'static Step) -> Result<Self, StepError> {
         let settings = Settings::read(|name| std::env::var(name).ok())?;
-        let own = aws_config::defaults(BehaviorVersion::latest()).load().await;
-        Ok(Self::new(step, settings, own))
+        let variable = |name| std::env::var(name).ok();
+        let own = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(variable("AWS_REGION").map(Region::new))
+            .credentials_provider(SharedCredentialsProvider::new(
+                EnvironmentVariableCredentialsProvider::new(),
+            ));
+        let own = match variable("AWS_ENDPOINT_URL") {
+            Some(endpoint) => own.endpoint_url(endpoint),
+            None => own,
+        };
+        Ok(Self::new(step, settings, own.build()))
     }
 
     /// An environment of given parts; retries and timeouts of `own` are set to the step's.

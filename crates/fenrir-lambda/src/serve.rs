@@ -67,7 +67,7 @@ where
     F: AsyncFn(&Environment, I) -> Result<Deployment, StepError>,
 {
     logs::begin();
-    let environment = Environment::load(step).await?;
+    let environment = Environment::load(step)?;
     let lambda = lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let request_id = event.context.request_id;
         let answer = invoke(&environment, &run, event.payload, &request_id).await;
