@@ -25,13 +25,13 @@ pub const STEP: Step = Step {
 /// Executes the change set.
 ///
 /// # Errors
-/// `LockLostError`; `StackError` when the timeout has passed or CloudFormation refuses; `TransientError`;
-/// `InternalError`, also for a change set that did not pass the second check.
+/// `LockLostError`; `TimeoutError` when the timeout has passed; `StackError` when CloudFormation refuses;
+/// `TransientError`; `InternalError`, also for a change set that did not pass the second check.
 pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
     let (stack, change_set) = checked(&deployment)?;
     let head = &deployment.release;
     if !deployment.overdue(env.now()).is_negative() {
-        return Err(StepError::new(ErrorName::StackError, "the timeout passed before"));
+        return Err(StepError::new(ErrorName::TimeoutError, "the timeout passed before"));
     }
     let locks = Locks::new(env.own(), &env.settings().locks_table);
     let verified = locks.verify(&head.owner(), &deployment.execution.arn).await;

@@ -12,6 +12,7 @@ use fenrir_core::error::{self, FaultKind};
 use fenrir_core::house;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
+use fenrir_core::release::region_problem;
 use fenrir_stacks::Stacks;
 
 use crate::arguments::AwsArguments;
@@ -107,6 +108,9 @@ impl Aws {
             .filter(|region| !region.is_empty());
         let region = region
             .ok_or_else(|| Fault::usage("no region is given").help("set `AWS_REGION`, or say `--region REGION`"))?;
+        if let Some(problem) = region_problem(&region) {
+            return Err(Fault::usage(format!("`{region}` {problem}")));
+        }
         prove_credentials(&config).await?;
         let caller = caller(&config).await?;
         let account = arguments.account.clone().unwrap_or_else(|| caller.account.clone());

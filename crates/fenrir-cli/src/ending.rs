@@ -101,7 +101,7 @@ impl Ended<'_> {
             }
             printer.problems(&problems, source);
         }
-        if matches!(exit, Exit::Failed | Exit::Dirty) {
+        if matches!(exit, Exit::Failed | Exit::TimedOut | Exit::Dirty) {
             let events = match follower.events() {
                 [] => self.own("events.json").await.unwrap_or_default(),
                 events => events.to_vec(),
@@ -113,7 +113,7 @@ impl Ended<'_> {
         let fault = match exit {
             Exit::Refused => Fault::new(exit, format!("the deployer refused the release: {cause}")),
             Exit::Locked => Fault::new(exit, format!("the project is locked: {cause}")),
-            Exit::Failed => Fault::new(
+            Exit::Failed | Exit::TimedOut => Fault::new(
                 exit,
                 format!("the deploy failed, and nothing half-made is left: {cause}"),
             ),
@@ -164,6 +164,7 @@ pub fn exit(error: &str) -> Exit {
     match error.strip_prefix("FailureClean.") {
         Some(name) if name == ErrorName::BadReleaseError.as_str() => Exit::Refused,
         Some(name) if name == ErrorName::LockExistsError.as_str() => Exit::Locked,
+        Some(name) if name == ErrorName::TimeoutError.as_str() => Exit::TimedOut,
         Some(_) => Exit::Failed,
         None => Exit::Dirty,
     }
@@ -204,6 +205,8 @@ mod tests {
             ("FailureClean.BadReleaseError", Exit::Refused),
             ("FailureClean.LockExistsError", Exit::Locked),
             ("FailureClean.StackError", Exit::Failed),
+            ("FailureClean.TimeoutError", Exit::TimedOut),
+            ("FailureDirty.TimeoutError", Exit::Dirty),
             ("FailureDirty.BadReleaseError", Exit::Dirty),
             ("FailureDirty.StackError", Exit::Dirty),
             ("States.Runtime", Exit::Dirty),

@@ -17,6 +17,8 @@ pub enum ErrorName {
     ChangeSetError,
     /// The stack is in a state, or in hands, that Fenrir does not touch.
     StackError,
+    /// The timeout of the release passed.
+    TimeoutError,
     /// What was left behind could not be removed.
     CleanUpError,
     /// The lock could not be released or the record not written.
@@ -29,13 +31,14 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, for the test that compares them with the state machine.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadReleaseError,
         Self::LockExistsError,
         Self::LockError,
         Self::LockLostError,
         Self::ChangeSetError,
         Self::StackError,
+        Self::TimeoutError,
         Self::CleanUpError,
         Self::ReleaseLockError,
         Self::TransientError,
@@ -52,6 +55,7 @@ impl ErrorName {
             Self::LockLostError => "LockLostError",
             Self::ChangeSetError => "ChangeSetError",
             Self::StackError => "StackError",
+            Self::TimeoutError => "TimeoutError",
             Self::CleanUpError => "CleanUpError",
             Self::ReleaseLockError => "ReleaseLockError",
             Self::TransientError => "TransientError",

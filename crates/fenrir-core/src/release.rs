@@ -486,7 +486,9 @@ fn account_problem(account: &str) -> Option<&'static str> {
     (!is_account).then_some("is not an account id of 12 digits")
 }
 
-fn region_problem(region: &str) -> Option<&'static str> {
+/// What is wrong with a region's name, ready to stand behind the name in a message; `None` when nothing is.
+#[must_use]
+pub fn region_problem(region: &str) -> Option<&'static str> {
     let parts: Vec<&str> = region.split('-').collect();
     let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
     let is_region = match parts.as_slice() {

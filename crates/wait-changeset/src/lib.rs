@@ -93,7 +93,7 @@ fn late(deployment: &mut Deployment) -> ChangeSetStatus {
          longer `timeout` if this is usual",
         deployment.stack.name
     );
-    deployment.fail(ErrorName::ChangeSetError, &cause);
+    deployment.fail(ErrorName::TimeoutError, &cause);
     ChangeSetStatus::Failed
 }
 

@@ -87,7 +87,12 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
                 events: stored.as_ref(),
             };
             let cause = story.tell(&deployment);
-            deployment.fail(ErrorName::StackError, &cause);
+            let name = if story.is_late(&deployment) {
+                ErrorName::TimeoutError
+            } else {
+                ErrorName::StackError
+            };
+            deployment.fail(name, &cause);
             deployment.stack.progress = Some(Progress::Failed);
         }
     }

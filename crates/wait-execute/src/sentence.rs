@@ -2,6 +2,7 @@
 //! words, and what to do next.
 
 use fenrir_core::deployment::{Deployment, Pointer, StackAction};
+use fenrir_core::error::ErrorName;
 use fenrir_core::problem::printable;
 use fenrir_stacks::Status;
 use fenrir_stacks::events::{self, Event};
@@ -79,6 +80,19 @@ impl Story<'_> {
         match self.events {
             Some(at) => format!("{words}; all events are in `s3://{}/{}`", at.bucket, at.key),
             None => words,
+        }
+    }
+
+    /// Whether it ended so because the timeout passed.
+    pub(crate) fn is_late(&self, deployment: &Deployment) -> bool {
+        match self.why {
+            Why::TimedOut | Why::Endless => true,
+            Why::RolledBack => self.is_cancelled() && self.overdue,
+            Why::NotExecuted => {
+                let late = ErrorName::TimeoutError.as_str();
+                deployment.error.as_ref().is_some_and(|caught| caught.error == late)
+            }
+            Why::Stuck | Why::Gone => false,
         }
     }
 
