@@ -224,5 +224,5 @@ def stop(pid: int) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("CARGO_TARGET_DIR", str(ROOT / "target"))
-    os.environ.setdefault("FENRIR_LAMBDAS", str(Path(os.environ["CARGO_TARGET_DIR"]) / "lambda"))
+    os.environ.setdefault("FENRIR_LAMBDAS", str(Path(os.environ["CARGO_TARGET_DIR"]) / "lambda-local"))
     sys.exit(main(sys.argv[1:]))

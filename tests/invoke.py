@@ -184,5 +184,5 @@ def wait_for(port: int) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("FENRIR_LAMBDAS", str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "lambda"))
+    os.environ.setdefault("FENRIR_LAMBDAS", str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "lambda-local"))
     sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,7 @@
 //! The step Lock.
 
 use aws_sdk_sfn::types::StateMachineType;
+use fenrir_core::deployment::ManifestAt;
 use fenrir_core::error::ErrorName;
 use fenrir_store::Status;
 use serde_json::json;
@@ -119,7 +120,9 @@ async fn a_lock_that_nobody_can_vouch_for_stays() {
 async fn a_manifest_that_fenrir_did_not_write_stops_the_deploy() {
     let world = World::start().await;
     let mut deployment = world.deployment("release-1").await;
-    deployment.manifest.key = deployment.manifest.key.replace("release-1", "release-2");
+    let mut foreign = deployment.template.clone();
+    foreign.key = foreign.key.replace("release-1", "release-2");
+    deployment.manifest = ManifestAt::Stored(foreign);
     assert_eq!(world.lock(&deployment).await.unwrap_err().name, ErrorName::LockError);
     assert_eq!(world.locks().holder(&owner()).await.unwrap(), None);
 }

@@ -200,25 +200,39 @@ async fn a_freeze_of_account_project_or_config_keeps_everybody_out() {
 async fn a_lost_answer_leaves_the_lock_with_who_took_it() {
     let world = World::start().await;
     let (locks, owner, mine) = (world.locks(), owner(), holder("release-1"));
-    for action in [
-        "dynamodb:TransactWriteItems",
-        "dynamodb:UpdateItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:PutItem",
+    let (started, ended) = (
+        record("release-1", Status::Started),
+        record("release-1", Status::Success),
+    );
+    let put = |record| world.records().put(&owner, record).unwrap();
+    for (doing, action) in [
+        ("take", "dynamodb:TransactWriteItems"),
+        ("write", "dynamodb:PutItem"),
+        ("release", "dynamodb:TransactWriteItems"),
     ] {
+        let before = world.calls_of(action);
         world.aws.order_faults(&json!([{"action": action, "fault": "lost"}]));
-        match action {
-            "dynamodb:TransactWriteItems" => locks.acquire(&owner, &mine).await.unwrap(),
-            "dynamodb:DeleteItem" => locks.release(&owner, &mine.execution).await.unwrap(),
-            "dynamodb:PutItem" => {
-                let record = record("release-1", Status::Started);
-                world.records().write(&owner, &record).await.unwrap();
-                assert_eq!(world.records().get(&owner, "release-1").await.unwrap(), Some(record));
+        match doing {
+            "take" => locks.clone().along(put(&started)).acquire(&owner, &mine).await.unwrap(),
+            "write" => world.records().write(&owner, &started).await.unwrap(),
+            _ => {
+                let locks = locks.clone().along(put(&ended));
+                locks.release(&owner, &mine.execution).await.unwrap();
             }
-            _ => continue,
         }
-        assert!(world.calls_of(action) >= 2, "{action} was not made again");
+        assert!(world.calls_of(action) >= before + 2, "{action} was not made again");
     }
+    assert_eq!(locks.holder(&owner).await.unwrap(), None);
+    assert_eq!(
+        world.records().get(&owner, "release-1").await.unwrap(),
+        Some(ended.clone())
+    );
+
+    // A release id that another execution used takes no lock with it.
+    let mut other = started.clone();
+    other.execution = "another".to_owned();
+    let taken = locks.clone().along(put(&other)).acquire(&owner, &mine).await;
+    assert_eq!(taken, Err(LockError::Recorded));
     assert_eq!(locks.holder(&owner).await.unwrap(), None);
 }
 

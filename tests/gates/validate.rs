@@ -1,6 +1,6 @@
 //! The step Validate.
 
-use fenrir_core::deployment::Manifest;
+use fenrir_core::deployment::{Manifest, ManifestAt};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::keys;
 use fenrir_core::problem::Problem;
@@ -37,9 +37,9 @@ async fn a_good_release_becomes_a_pinned_template_twice_the_same() {
         code["Version"].as_str().is_some_and(|version| !version.is_empty()),
         "{code}"
     );
-    let manifest: Manifest = world
+    let manifest = world
         .objects()
-        .get_own_json(&deployment.release, &deployment.manifest)
+        .manifest(&deployment.release, &deployment.manifest)
         .await
         .unwrap();
     assert_eq!(
@@ -49,6 +49,8 @@ async fn a_good_release_becomes_a_pinned_template_twice_the_same() {
             .into()
     );
     assert_eq!(deployment.execution.arn, execution("release-1"));
+
+    assert!(matches!(deployment.manifest, ManifestAt::Here(_)), "it is small");
 
     // The same application again, under another release: the same template, byte by byte, from the same version.
     let again = world.validate(&application, "release-2").await.unwrap();
@@ -61,6 +63,22 @@ async fn a_good_release_becomes_a_pinned_template_twice_the_same() {
         template["Resources"]["Api"]["Properties"]["FunctionName"],
         template_again["Resources"]["Api"]["Properties"]["FunctionName"]
     );
+}
+
+#[tokio::test]
+async fn a_large_manifest_stays_out_of_the_state() {
+    let world = World::start().await;
+    let note = "n".repeat(Manifest::SMALL / 2);
+    let application = application().release_field("metadata", json!({"note": note, "more": note}));
+    let deployment = world.validate(&application, "release-1").await.unwrap();
+    assert!(matches!(deployment.manifest, ManifestAt::Stored(_)));
+    let manifest = world
+        .objects()
+        .manifest(&deployment.release, &deployment.manifest)
+        .await
+        .unwrap();
+    assert_eq!(manifest.metadata["note"], note);
+    assert!(serde_json::to_vec(&deployment).unwrap().len() < 4096);
 }
 
 #[tokio::test]

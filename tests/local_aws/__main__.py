@@ -8,8 +8,10 @@ that one ends. Any number may run at once: each has its own port, its own folder
 """
 
 import argparse
+import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,6 +23,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import IO
 
 SERVER = Path(__file__).with_name("server.py")
 HOST = "127.0.0.1"
@@ -28,6 +31,7 @@ HOST = "127.0.0.1"
 READY_WITHIN = 120
 # Seconds between the polite and the impolite way to stop.
 GRACE = 5
+PORTS = range(20_000, 30_000)
 
 
 def main() -> int:
@@ -37,7 +41,7 @@ def main() -> int:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
-    port = options.port or free_port()
+    port, _lock = (options.port, None) if options.port else free_port()
     process = start(port, folder, options)
     try:
         if not wait_until_ready(process, port, stopped):
@@ -73,10 +77,26 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+def free_port() -> tuple[int, IO]:
+    """A free port, and the lock that keeps other launchers off it until the file is closed.
+
+    Between the look at a port and the server's own bind, another launcher could take the same one: two tests would share
+    a server. The ports lie below those that Linux gives to outgoing connections (32768 and up), of which there are many.
+    """
+    locks = Path(tempfile.gettempdir()) / f"fenrir-ports-{os.getuid()}"
+    locks.mkdir(exist_ok=True)
+    for port in random.sample(PORTS, len(PORTS)):
+        lock = open(locks / str(port), "w")  # noqa: SIM115
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                # What a stopped server left in TIME_WAIT is no reason not to start.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((HOST, port))
+            return port, lock
+        except OSError:
+            lock.close()
+    raise SystemExit(f"no port of {PORTS.start} to {PORTS.stop - 1} is free on {HOST}")
 
 
 def start(port: int, folder: Path, options: argparse.Namespace) -> subprocess.Popen:

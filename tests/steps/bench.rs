@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use fenrir_core::deployment::{
-    Caught, ChangeSetStatus, Deployment, Execution, Head, Manifest, Operation, Pointer, Progress, Stack, Wait,
+    Caught, ChangeSetStatus, Deployment, Execution, Head, Manifest, ManifestAt, Operation, Pointer, Progress, Stack,
+    Wait,
 };
 use fenrir_core::error::StepError;
 use fenrir_core::owner::Owner;
@@ -189,7 +190,6 @@ impl Bench {
             metadata: BTreeMap::new(),
         };
         let template: Pointer = put("template.json", rewritten(resources)).await;
-        let manifest = put("manifest.json", serde_json::to_value(&manifest).unwrap()).await;
         self.lose_lock().await;
         let holder = Holder {
             execution: execution.clone(),
@@ -213,7 +213,7 @@ impl Bench {
                 started_at: format(now),
             },
             template,
-            manifest,
+            manifest: ManifestAt::Here(manifest),
             change_set: None,
             wait: Wait::first(),
             failure: None,

@@ -180,7 +180,7 @@ async fn a_late_change_set_is_not_executed() {
     assert!(late.failure.as_ref().unwrap().cause.contains("timeout"));
     let ready = release.until_ready(made).await;
     let error = release.execute(bench::overdue(ready)).await.unwrap_err();
-    assert_eq!(error.name, ErrorName::StackError);
+    assert_eq!(error.name, ErrorName::TimeoutError);
     let cleaned = release.twice_clean_up(late).await;
     assert_eq!(bench.status(&cleaned).await, None);
 }

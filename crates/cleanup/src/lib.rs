@@ -566,7 +566,7 @@ mod tests {
                 "project_name": "p", "config_name": "c", "bucket": "b", "deadline": "2026-01-01T00:10:00Z"
             },
             "execution": {"arn": "arn:execution", "started_at": "2026-01-01T00:00:00Z"},
-            "template": pointer, "manifest": pointer, "stack": stack, "change_set": change_set,
+            "template": pointer, "manifest": {"here": {"tags": {}, "metadata": {}}}, "stack": stack, "change_set": change_set,
             "wait": {"seconds": 1, "polls": 0}
         }))
         .unwrap()

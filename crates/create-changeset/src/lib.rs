@@ -70,7 +70,10 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             "the state names a template or a stack that is not this release's",
         ));
     }
-    let manifest = manifest(env, &deployment).await?;
+    let manifest = Objects::new(&env.own_in(&head.owner.aws_region))
+        .manifest(head, &deployment.manifest)
+        .await
+        .map_err(|error| error.into_step(ErrorName::InternalError, "reading the release's manifest"))?;
     let work = Work {
         stacks: Stacks::new(&env.deployer(head).await?),
         marks: Marks::of(&deployment.execution.arn),
@@ -100,15 +103,6 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     });
     deployment.wait = Wait::first();
     Ok(deployment)
-}
-
-async fn manifest(env: &Environment, deployment: &Deployment) -> Result<Manifest, StepError> {
-    let head = &deployment.release;
-    let objects = Objects::new(&env.own_in(&head.owner.aws_region));
-    let bytes = objects.get_own(head, &deployment.manifest).await;
-    let bytes = bytes.map_err(|error| error.into_step(ErrorName::InternalError, "reading the release's manifest"))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| StepError::new(ErrorName::InternalError, format!("the release's manifest: {error}")))
 }
 
 /// What the real stack asks for.

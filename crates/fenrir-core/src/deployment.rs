@@ -45,8 +45,8 @@ pub struct Deployment {
     pub execution: Execution,
     /// The rewritten template.
     pub template: Pointer,
-    /// The [`Manifest`].
-    pub manifest: Pointer,
+    /// What only some steps need of the release.
+    pub manifest: ManifestAt,
     /// The stack.
     pub stack: Stack,
     /// The change set, once `CreateChangeSet` made it.
@@ -73,6 +73,16 @@ impl Deployment {
     /// Notes what went wrong. The first thing stays: what follows from it explains nothing.
     pub fn fail(&mut self, error: ErrorName, cause: &str) {
         self.failure.get_or_insert_with(|| Failure::new(error, cause));
+    }
+
+    /// What lies in S3 about it, by the names that a record gives it.
+    #[must_use]
+    pub fn stored(&self) -> BTreeMap<String, Pointer> {
+        let mut stored = BTreeMap::from([("template".to_owned(), self.template.clone())]);
+        if let ManifestAt::Stored(manifest) = &self.manifest {
+            stored.insert("manifest".to_owned(), manifest.clone());
+        }
+        stored
     }
 
     /// How long the deploy is past its deadline; negative before. A deadline that cannot be read passed long ago.
@@ -211,7 +221,17 @@ impl Pointer {
     }
 }
 
-/// What later steps need and is too big for the state; stored as JSON, found by [`Deployment::manifest`].
+/// Where the manifest is: in the state while it is small, so that steps need not fetch it, else in S3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ManifestAt {
+    /// Here.
+    Here(Manifest),
+    /// Stored as JSON.
+    Stored(Pointer),
+}
+
+/// What later steps need of the release and may be large.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -219,6 +239,12 @@ pub struct Manifest {
     pub tags: BTreeMap<String, String>,
     /// The release's `metadata`.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// Bytes of JSON up to which it goes in the state: the state is read by people, and Step Functions keeps it at every
+    /// event of the history.
+    pub const SMALL: usize = 2048;
 }
 
 /// The stack of the deploy.

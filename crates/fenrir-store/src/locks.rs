@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem,
 };
 use aws_types::SdkConfig;
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
@@ -75,6 +76,9 @@ pub enum Error {
     /// This execution does not hold it (any more).
     #[error("this execution does not hold the lock: {}", .0.as_ref().map_or_else(|| "nobody does".to_owned(), |holder| held(holder)))]
     Lost(Option<Box<Holder>>),
+    /// The release's record is another execution's, or tells another end.
+    #[error("the release is recorded already; a release id is used once")]
+    Recorded,
     /// An item that Fenrir did not write.
     #[error("the lock's item cannot be understood: {0}")]
     Garbled(String),
@@ -120,7 +124,7 @@ impl Error {
                 ErrorName::LockLostError,
                 format!("{doing}: {self}; nothing was touched"),
             ),
-            Self::Garbled(_) => StepError::new(ErrorName::LockError, format!("{doing}: {self}")),
+            Self::Garbled(_) | Self::Recorded => StepError::new(ErrorName::LockError, format!("{doing}: {self}")),
         }
     }
 }
@@ -130,6 +134,7 @@ impl Error {
 pub struct Locks {
     client: Client,
     table: String,
+    along: Option<Put>,
 }
 
 impl Locks {
@@ -139,13 +144,22 @@ impl Locks {
         Self {
             client: Client::new(config),
             table: table.to_owned(),
+            along: None,
         }
+    }
+
+    /// Writes a release's record ([`crate::Records::put`]) in the very transaction that takes or releases the lock.
+    #[must_use]
+    pub fn along(mut self, record: Put) -> Self {
+        self.along = Some(record);
+        self
     }
 
     /// Takes the lock for `holder`, unless somebody else has it or a freeze is on. Taking it again is success.
     ///
     /// # Errors
-    /// [`Error::Held`] by another execution, or by this one and dirty; [`Error::Frozen`]; [`Error::Fault`].
+    /// [`Error::Held`] by another execution, or by this one and dirty; [`Error::Frozen`]; [`Error::Recorded`];
+    /// [`Error::Fault`].
     pub async fn acquire(&self, owner: &Owner, holder: &Holder) -> Result<(), Error> {
         self.take_over(owner, &holder.execution, holder).await
     }
@@ -174,19 +188,38 @@ impl Locks {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|error| garbled(&error))?;
-        let mut request = self.client.transact_write_items();
-        request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        let mut items = vec![TransactWriteItem::builder().put(put).build()];
         for key in keys::freezes(owner) {
-            request = request.transact_items(self.not_frozen(&key)?);
+            items.push(self.not_frozen(&key)?);
         }
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    Err(why_cancelled(cancelled.cancellation_reasons(), owner))
-                }
-                _ => Err(fenrir_aws::fault(PUT, &error).into()),
-            },
+        match self.transact(PUT, items).await? {
+            None => Ok(()),
+            Some(reasons) => Err(why_not_taken(&reasons, owner)),
+        }
+    }
+
+    /// Does all of it, and writes what goes along, or nothing. Returns why it was cancelled.
+    async fn transact(
+        &self,
+        action: &'static str,
+        mut items: Vec<TransactWriteItem>,
+    ) -> Result<Option<Vec<CancellationReason>>, Error> {
+        items.extend(
+            self.along
+                .clone()
+                .map(|put| TransactWriteItem::builder().put(put).build()),
+        );
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .send();
+        let Err(error) = sent.await else { return Ok(None) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                Ok(Some(cancelled.cancellation_reasons().to_vec()))
+            }
+            _ => Err(fenrir_aws::fault(action, &error).into()),
         }
     }
 
@@ -230,15 +263,13 @@ impl Locks {
         }
     }
 
-    /// Releases the lock of `execution`. That it is gone, or another's, is success: this execution does not hold it.
-    /// A dirty lock stays.
+    /// Releases the lock of `execution`. That it is gone, or another's, is success: this execution does not hold it,
+    /// and what goes along is written all the same. A dirty lock stays.
     ///
     /// # Errors
-    /// [`Error::Fault`].
+    /// [`Error::Recorded`]; [`Error::Fault`].
     pub async fn release(&self, owner: &Owner, execution: &str) -> Result<(), Error> {
-        let answer = self
-            .client
-            .delete_item()
+        let delete = Delete::builder()
             .table_name(&self.table)
             .key("key", text(keys::owner(owner)))
             .condition_expression("#execution = :me AND #dirty = :false")
@@ -246,12 +277,21 @@ impl Locks {
             .expression_attribute_names("#dirty", "dirty")
             .expression_attribute_values(":me", text(execution))
             .expression_attribute_values(":false", AttributeValue::Bool(false))
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if is_condition_failed(error.code()) => Ok(()),
-            Err(error) => Err(fenrir_aws::fault(DELETE, &error).into()),
+            .build()
+            .map_err(|error| Error::Garbled(error.to_string()))?;
+        let delete = TransactWriteItem::builder().delete(delete).build();
+        let Some(reasons) = self.transact(DELETE, vec![delete]).await? else {
+            return Ok(());
+        };
+        if !reasons.first().is_some_and(is_failed) {
+            return Err(why_cancelled(DELETE, &reasons));
+        }
+        if self.along.is_none() {
+            return Ok(());
+        }
+        match self.transact(DELETE, Vec::new()).await? {
+            None => Ok(()),
+            Some(reasons) => Err(why_cancelled(DELETE, &reasons)),
         }
     }
 
@@ -291,12 +331,15 @@ fn holder_of(item: &Item) -> Result<Holder, Error> {
     from_item(item).map_err(|error| Error::Garbled(error.to_string()))
 }
 
-/// What kept the transaction from happening. Its first item is the lock, the others are the freezes; a freeze is said
-/// first, because waiting for the holder would not help.
-fn why_cancelled(reasons: &[CancellationReason], owner: &Owner) -> Error {
-    let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+fn is_failed(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// Why the lock was not taken. The transaction's first item is the lock, then come the freezes; a freeze is said first,
+/// because waiting for the holder would not help.
+fn why_not_taken(reasons: &[CancellationReason], owner: &Owner) -> Error {
     let keys = keys::freezes(owner);
-    let freeze = reasons.iter().skip(1).zip(keys).find(|(reason, _)| failed(reason));
+    let freeze = reasons.iter().skip(1).zip(keys).find(|(reason, _)| is_failed(reason));
     if let Some((reason, key)) = freeze {
         let freeze = reason.item().and_then(|item| from_item(item).ok()).unwrap_or(Freeze {
             key,
@@ -306,19 +349,27 @@ fn why_cancelled(reasons: &[CancellationReason], owner: &Owner) -> Error {
         });
         return Error::Frozen(Box::new(freeze));
     }
-    match reasons.first().filter(|reason| failed(reason)) {
+    match reasons.first().filter(|reason| is_failed(reason)) {
         Some(reason) => match reason.item() {
             Some(item) => holder_of(item).map_or_else(|error| error, |holder| Error::Held(Box::new(holder))),
             None => Error::Garbled("it is held, and the table does not say by whom".to_owned()),
         },
-        // Two transactions met, or the table is throttled (TransactWriteItems, "Errors").
-        None => Error::Fault(Fault {
-            kind: FaultKind::Transient,
-            action: PUT,
-            code: reasons
-                .iter()
-                .find_map(|reason| reason.code().filter(|code| *code != "None").map(str::to_owned)),
-            message: "the transaction was cancelled".to_owned(),
-        }),
+        None => why_cancelled(PUT, reasons),
     }
+}
+
+/// What kept a transaction from happening when it was not the lock: the record that went along, or nobody's fault.
+fn why_cancelled(action: &'static str, reasons: &[CancellationReason]) -> Error {
+    if reasons.iter().any(is_failed) {
+        return Error::Recorded;
+    }
+    // Two transactions met, or the table is throttled (TransactWriteItems, "Errors").
+    Error::Fault(Fault {
+        kind: FaultKind::Transient,
+        action,
+        code: reasons
+            .iter()
+            .find_map(|reason| reason.code().filter(|code| *code != "None").map(str::to_owned)),
+        message: "the transaction was cancelled".to_owned(),
+    })
 }

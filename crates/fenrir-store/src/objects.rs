@@ -7,7 +7,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_types::SdkConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use fenrir_core::deployment::{Head, Pointer};
+use fenrir_core::deployment::{Head, Manifest, ManifestAt, Pointer};
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::keys;
 use fenrir_core::ownership::Artifact;
@@ -168,6 +168,17 @@ impl Objects {
             what: address(&pointer.bucket, &pointer.key),
             why: error.to_string(),
         })
+    }
+
+    /// The release's manifest, wherever it is.
+    ///
+    /// # Errors
+    /// Those of [`Objects::get_own_json`], when it is stored.
+    pub async fn manifest(&self, head: &Head, at: &ManifestAt) -> Result<Manifest, Error> {
+        match at {
+            ManifestAt::Here(manifest) => Ok(manifest.clone()),
+            ManifestAt::Stored(pointer) => self.get_own_json(head, pointer).await,
+        }
     }
 
     /// Reads an object of at most `limit` bytes; its newest version, unless one is named.

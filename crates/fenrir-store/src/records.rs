@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::Put;
 use aws_types::SdkConfig;
 use fenrir_core::deployment::{Operation, Outcome, Pointer};
 use fenrir_core::error::{ErrorName, Fault, StepError};
@@ -128,22 +129,15 @@ impl Records {
     /// # Errors
     /// [`Error::Used`]; [`Error::Fault`].
     pub async fn write(&self, owner: &Owner, record: &Record) -> Result<(), Error> {
-        let garbled = |error: serde_json::Error| Error::Garbled(error.to_string());
-        let mut item = to_item(record).map_err(garbled)?;
-        item.insert("owner".to_owned(), text(keys::owner(owner)));
-        let status = |status: Status| serde_json::to_value(status).map(to_attribute).map_err(garbled);
+        let put = self.put(owner, record)?;
         let answer = self
             .client
             .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#owner) OR (#execution = :me AND #status IN (:started, :this))")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_names("#execution", "execution")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":me", text(&record.execution))
-            .expression_attribute_values(":started", status(Status::Started)?)
-            .expression_attribute_values(":this", status(record.status)?)
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_expression_attribute_values(put.expression_attribute_values)
             .send()
             .await;
         match answer {
@@ -153,6 +147,29 @@ impl Records {
             }
             Err(error) => Err(fenrir_aws::fault(PUT, &error).into()),
         }
+    }
+
+    /// What [`Records::write`] writes, for a transaction: [`crate::Locks::along`].
+    ///
+    /// # Errors
+    /// [`Error::Garbled`].
+    pub fn put(&self, owner: &Owner, record: &Record) -> Result<Put, Error> {
+        let garbled = |error: serde_json::Error| Error::Garbled(error.to_string());
+        let mut item = to_item(record).map_err(garbled)?;
+        item.insert("owner".to_owned(), text(keys::owner(owner)));
+        let status = |status: Status| serde_json::to_value(status).map(to_attribute).map_err(garbled);
+        Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#owner) OR (#execution = :me AND #status IN (:started, :this))")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#execution", "execution")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":me", text(&record.execution))
+            .expression_attribute_values(":started", status(Status::Started)?)
+            .expression_attribute_values(":this", status(record.status)?)
+            .build()
+            .map_err(|error| Error::Garbled(error.to_string()))
     }
 
     /// The record of a release, read consistently.

@@ -275,14 +275,15 @@ impl Run {
     }
 }
 
-/// Where cargo-lambda puts the step Lambdas and the command, as `<name>/bootstrap`: `$FENRIR_LAMBDAS`, or `lambda` in cargo's target directory.
+/// Where `make lambdas` puts the step Lambdas and the command, as `<name>/bootstrap`: `$FENRIR_LAMBDAS`, or
+/// `lambda-local` in cargo's target directory.
 pub fn lambdas() -> PathBuf {
     if let Some(folder) = std::env::var_os("FENRIR_LAMBDAS") {
         return PathBuf::from(folder);
     }
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), PathBuf::from)
-        .join("lambda")
+        .join("lambda-local")
 }
 
 fn entered(event: &HistoryEvent) -> Option<String> {

@@ -37,7 +37,7 @@ pub const STEP: Step = Step {
 pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment, StepError> {
     let head = &deployment.release;
     let manifest: Manifest = Objects::new(&env.own_in(&head.owner.aws_region))
-        .get_own_json(head, &deployment.manifest)
+        .manifest(head, &deployment.manifest)
         .await
         .map_err(|error| error.into_step(ErrorName::LockError, "reading the manifest"))?;
     let holder = Holder {
@@ -49,11 +49,12 @@ pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment
         dirty: false,
         reason: None,
     };
-    take(env, &deployment, &holder).await?;
-    Records::new(env.own(), &env.settings().releases_table)
-        .write(&head.owner(), &started(&deployment, manifest))
-        .await
+    let record = Records::new(env.own(), &env.settings().releases_table)
+        .put(&head.owner(), &started(&deployment, manifest))
         .map_err(|error| error.into_step(ErrorName::LockError, "recording the release as started"))?;
+    // In one transaction: nobody holds a lock for a release that nothing is known of.
+    let locks = Locks::new(env.own(), &env.settings().locks_table).along(record);
+    take(env, &deployment, &locks, &holder).await?;
     Ok(deployment)
 }
 
@@ -71,18 +72,13 @@ fn started(deployment: &Deployment, manifest: Manifest) -> Record {
         no_changes: false,
         error: None,
         cause: None,
-        stored: [
-            ("template".to_owned(), deployment.template.clone()),
-            ("manifest".to_owned(), deployment.manifest.clone()),
-        ]
-        .into(),
+        stored: deployment.stored(),
     }
 }
 
 /// Takes the lock, if need be from an execution that left it behind.
-async fn take(env: &Environment, deployment: &Deployment, holder: &Holder) -> Result<(), StepError> {
+async fn take(env: &Environment, deployment: &Deployment, locks: &Locks, holder: &Holder) -> Result<(), StepError> {
     let head = &deployment.release;
-    let locks = Locks::new(env.own(), &env.settings().locks_table);
     let error = match locks.acquire(&head.owner(), holder).await {
         Ok(()) => return Ok(()),
         Err(Error::Held(other)) if other.execution != holder.execution && !other.dirty => {

@@ -1,10 +1,12 @@
 //! The state `ReleaseLock`: decides how the deploy ended, records it, and gives the lock back.
 //!
-//! A good end is recorded first and unlocked then, so that nobody deploys over a release whose end is not written down. A
+//! A good end is recorded and unlocked at once, so that nobody deploys over a release whose end is not written down. A
 //! dirty end is locked first: whatever fails after that, the lock stays and says why. Every write may be made twice.
 
 mod alert;
 mod verdict;
+
+use std::collections::BTreeMap;
 
 use fenrir_core::deployment::{ChangeSetStatus, Deployment, End, Outcome};
 use fenrir_core::error::{ErrorName, StepError};
@@ -18,9 +20,9 @@ pub use verdict::verdict;
 /// Calls with the step's own role.
 pub const OWN_ACTIONS: &[&str] = &[
     "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
+    "s3:GetObjectVersion",
     "s3:PutObject",
     "sns:Publish",
 ];
@@ -44,13 +46,17 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         keep(&locks, &deployment, &end).await?;
     }
     deployment.end = Some(end.clone());
-    record(env, &deployment, &end).await?;
+    let owner = deployment.release.owner();
+    let records = Records::new(env.own(), &env.settings().releases_table);
+    let record = record(env, &deployment, &end).await?;
     if end.outcome == Outcome::FailureDirty {
+        let written = records.write(&owner, &record).await;
+        written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
         alert::publish(env, &deployment, &end).await?;
     } else {
-        let released = locks
-            .release(&deployment.release.owner(), &deployment.execution.arn)
-            .await;
+        let record = records.put(&owner, &record);
+        let record = record.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
+        let released = locks.along(record).release(&owner, &deployment.execution.arn).await;
         released.map_err(|error| failed(error, "releasing the lock"))?;
     }
     Ok(deployment)
@@ -79,45 +85,45 @@ fn failed(error: Error, doing: &str) -> StepError {
     }
 }
 
-/// Stores the whole deployment and writes the final record.
-async fn record(env: &Environment, deployment: &Deployment, end: &End) -> Result<(), StepError> {
+/// Stores the whole deployment. Returns the final record.
+async fn record(env: &Environment, deployment: &Deployment, end: &End) -> Result<Record, StepError> {
     let head = &deployment.release;
     let owner = head.owner();
     let name = ErrorName::ReleaseLockError;
     let body = serde_json::to_vec_pretty(deployment).map_err(|error| StepError::new(name, error.to_string()))?;
-    let result = Objects::new(&env.own_in(&owner.region))
+    let objects = Objects::new(&env.own_in(&owner.region));
+    let result = objects
         .put_own(head, "result.json", "application/json", body)
         .await
         .map_err(|error| error.into_step(name, "storing the result"))?;
-    let records = Records::new(env.own(), &env.settings().releases_table);
-    let started = records
-        .get(&owner, &head.release_id)
-        .await
-        .map_err(|error| error.into_step(name, "reading the record"))?
-        .filter(|record| record.execution == deployment.execution.arn);
-    let record = Record {
+    let mut stored = deployment.stored();
+    stored.insert("result".to_owned(), result);
+    Ok(Record {
         release_id: head.release_id.clone(),
         status: end.outcome.into(),
         execution: deployment.execution.arn.clone(),
         operation: head.operation,
         started_at: deployment.execution.started_at.clone(),
         ended_at: Some(timestamp::format(env.now())),
-        // Lock wrote it. There is none when Lock itself failed.
-        metadata: started.map(|record| record.metadata).unwrap_or_default(),
+        metadata: metadata(&objects, deployment).await,
         stack: deployment.stack.name.clone(),
         stack_arn: deployment.stack.arn.clone(),
         no_changes: has_no_changes(deployment),
         error: end.error.clone(),
         cause: end.cause.clone(),
-        stored: [
-            ("template".to_owned(), deployment.template.clone()),
-            ("manifest".to_owned(), deployment.manifest.clone()),
-            ("result".to_owned(), result),
-        ]
-        .into(),
-    };
-    let written = records.write(&owner, &record).await;
-    written.map_err(|error| error.into_step(name, "writing the record"))
+        stored,
+    })
+}
+
+/// What the release says of itself. Without it the end is written down all the same: a lock is worse than a gap.
+async fn metadata(objects: &Objects, deployment: &Deployment) -> BTreeMap<String, String> {
+    match objects.manifest(&deployment.release, &deployment.manifest).await {
+        Ok(manifest) => manifest.metadata,
+        Err(error) => {
+            tracing::warn!(%error, "the record is written without the release's metadata");
+            BTreeMap::new()
+        }
+    }
 }
 
 fn has_no_changes(deployment: &Deployment) -> bool {

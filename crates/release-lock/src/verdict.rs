@@ -86,7 +86,7 @@ mod tests {
             },
             "execution": {"arn": "arn", "started_at": "2026-11-21T22:06:31Z"},
             "template": pointer,
-            "manifest": pointer,
+            "manifest": {"here": {"tags": {}, "metadata": {}}},
             "stack": {"name": "fenrir-p-c--x"},
             "wait": {"seconds": 1, "polls": 0},
         }))

@@ -12,7 +12,7 @@ mod refusal;
 
 use std::collections::BTreeMap;
 
-use fenrir_core::deployment::{Deployment, Execution, Manifest, Pointer, Stack, Start, Wait};
+use fenrir_core::deployment::{Deployment, Execution, Manifest, ManifestAt, Pointer, Stack, Start, Wait};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::ownership::{Wanted, World};
 use fenrir_core::policy::{self, Context};
@@ -152,10 +152,9 @@ async fn world(env: &Environment, proven: &Proven, mut wanted: Wanted) -> Result
 async fn store(env: &Environment, start: &Start, proven: &Proven, template: &[u8]) -> Result<Deployment, StepError> {
     let Proven { head, release } = proven;
     let objects = Objects::new(&env.own_in(&head.owner.aws_region));
-    let manifest = bytes(&manifest(release))?;
     let (template, manifest) = tokio::try_join!(
         put(&objects, proven, "template.json", template.to_vec()),
-        put(&objects, proven, "manifest.json", manifest),
+        keep(&objects, proven, manifest(release)),
     )?;
     Ok(Deployment {
         execution: Execution {
@@ -188,6 +187,17 @@ fn manifest(release: &Release) -> Manifest {
         tags,
         metadata: release.metadata.clone(),
     }
+}
+
+/// The manifest goes in the state while it is small.
+async fn keep(objects: &Objects, proven: &Proven, manifest: Manifest) -> Result<ManifestAt, StepError> {
+    let json = bytes(&manifest)?;
+    if json.len() <= Manifest::SMALL {
+        return Ok(ManifestAt::Here(manifest));
+    }
+    put(objects, proven, "manifest.json", json)
+        .await
+        .map(ManifestAt::Stored)
 }
 
 pub(crate) async fn put(objects: &Objects, proven: &Proven, name: &str, body: Vec<u8>) -> Result<Pointer, StepError> {

@@ -169,7 +169,7 @@ mod tests {
             },
             "execution": {"arn": "arn:execution", "started_at": "2026-01-01T00:00:00Z"},
             "template": {"bucket": "b", "key": "k", "version_id": "v", "sha256": "s"},
-            "manifest": {"bucket": "b", "key": "k", "version_id": "v", "sha256": "s"},
+            "manifest": {"here": {"tags": {}, "metadata": {}}},
             "stack": {"name": "fenrir-p-c", "arn": ARN, "action": action},
             "wait": {"seconds": 1, "polls": 0}
         }))
