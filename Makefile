@@ -2,6 +2,7 @@
 # make test            every test
 # make lint            format, clippy, templates, licences
 # make invoke STEP=..  one step on its own, against the local AWS
+# make release         the steps for real AWS, as target/lambda/<step>/bootstrap (ARCH=arm64, the default, or x86-64)
 # make bench           our figures beside those of the deployer that Fenrir succeeds
 # make fuzz            ten million hostile templates, for docs/fuzzing.md (RUNS=.. fewer or more; needs a nightly toolchain)
 # make stop            ends what `make demo KEEP=1` left running
@@ -19,15 +20,16 @@ PYTHON ?= python3
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 # Another virtual environment of the same requirements may be used instead of one of our own.
 export FENRIR_VENV ?= $(CURDIR)/.venv
-export FENRIR_LAMBDAS ?= $(CARGO_TARGET_DIR)/lambda
+export FENRIR_LAMBDAS ?= $(CARGO_TARGET_DIR)/lambda-local
 VENV_PYTHON := $(FENRIR_VENV)/bin/python
 # A stamp named by the requirements' hash: whoever changes them gets them installed.
 STAMP := $(CURDIR)/.venv/.installed-$(shell $(PYTHON) -c 'import hashlib; print(hashlib.sha256(open("requirements.txt", "rb").read()).hexdigest()[:16])')
-# What cargo-lambda would add to the release profile stands in Cargo.toml already, and its CPU flag would compile the
-# SDKs a second time for the command.
-BUILD := cargo lambda build --release --disable-optimizations --compiler cargo --locked --workspace --exclude fenrir-testkit --exclude fenrir-tests
+# What cargo-lambda would add to the profiles stands in Cargo.toml already, and its CPU flag would compile the SDKs a
+# second time for the command.
+BUILD := PATH="$(FENRIR_VENV)/bin:$$PATH" cargo lambda build --disable-optimizations --locked --workspace --exclude fenrir-testkit --exclude fenrir-tests
+ARCH ?= arm64
 
-.PHONY: help demo test lint lambdas venv invoke bench fuzz stop clean
+.PHONY: help demo test lint lambdas venv invoke bench release fuzz stop clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -46,9 +48,13 @@ $(STAMP): requirements.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch $@
 
-# The eight steps and the command, in one go: they share every SDK crate.
+# The eight steps and the command, in one go: they share every SDK crate. Built for this machine, and to be built soon.
 lambdas: venv
-	@PATH="$(FENRIR_VENV)/bin:$$PATH" $(BUILD)
+	@$(BUILD) --compiler cargo --profile local --lambda-dir "$(FENRIR_LAMBDAS)"
+
+# cargo-lambda's own compiler links for other processors and for the C library of Lambda's machines; it asks for Zig.
+release: venv
+	@$(BUILD) --release --$(ARCH) --exclude fenrir-cli
 
 demo: venv
 	@$(VENV_PYTHON) tests/demo.py $(if $(KEEP),--keep)
@@ -68,8 +74,11 @@ lint: venv
 invoke: lambdas
 	@$(VENV_PYTHON) tests/invoke.py "$(STEP)"
 
-bench: lambdas
-	@cargo bench --locked --manifest-path benches/Cargo.toml
+# The release profile, for this machine: sizes and times are those of what is shipped.
+bench: export FENRIR_LAMBDAS := $(CARGO_TARGET_DIR)/lambda
+bench: venv
+	@$(BUILD) --release --compiler cargo
+	cargo bench --locked --manifest-path benches/Cargo.toml
 	$(VENV_PYTHON) tests/bench.py
 
 fuzz: venv
