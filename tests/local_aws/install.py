@@ -154,16 +154,17 @@ def settled(describe, field: str) -> dict:
         time.sleep(0.1)
 
 
-def zipped(binary: Path) -> bytes:
-    """The zip of one binary: the same bytes for the same binary."""
+def zipped(binary: Path, level: int = 1) -> bytes:
+    """The zip of one binary: the same bytes for the same binary. To pack it hard takes seconds, which a local AWS would not
+    give back."""
     if not binary.is_file():
         raise SystemExit(f"{binary} is not built: run `make lambdas`")
     member = zipfile.ZipInfo("bootstrap", EPOCH)
     member.external_attr = 0o755 << 16
     member.compress_type = zipfile.ZIP_DEFLATED
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compresslevel=9) as archive:
-        archive.writestr(member, binary.read_bytes(), compresslevel=9)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(member, binary.read_bytes(), compresslevel=level)
     return buffer.getvalue()
 
 

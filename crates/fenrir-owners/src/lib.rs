@@ -1,17 +1,13 @@
 //! Whose is it: turns what a template refers to ([`Wanted`]) into what AWS says about it ([`World`]).
 //!
-//! All questions are asked at once: tags through the Resource Groups Tagging API in batches, roles through IAM,
-//! security groups and subnets through EC2. What AWS does not know is simply not in the world, and so is nobody's; what
+//! All questions are asked at once: tags through the Resource Groups Tagging API in batches, roles through IAM, keys by
+//! alias through KMS, security groups and subnets through EC2. What AWS does not know is simply not in the world, and so is nobody's; what
 //! could not be found out stands in [`World::unknown`] with the reason, and is never allowed.
-//!
-//! Keys by alias are always unknown: only KMS itself resolves an alias, and its SDK for this one call is not worth what it
-//! costs every deployer. The reason says to name the key by its ARN.
 
+mod aliases;
 mod network;
 mod roles;
 mod tags;
-
-use std::collections::BTreeMap;
 
 use aws_types::SdkConfig;
 use fenrir_core::error::{Fault, FaultKind};
@@ -24,6 +20,7 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "iam:GetRole",
+    "kms:DescribeKey",
     "tag:GetResources",
 ];
 
@@ -32,6 +29,7 @@ pub const ACTIONS: &[&str] = &[
 pub struct Owners {
     tagging: aws_sdk_resourcegroupstagging::Client,
     iam: aws_sdk_iam::Client,
+    kms: aws_sdk_kms::Client,
     ec2: aws_sdk_ec2::Client,
 }
 
@@ -46,6 +44,11 @@ struct Answer {
 /// What one call found out.
 enum Found {
     Resources(Vec<fenrir_core::ownership::Tagged>),
+    Key {
+        alias: String,
+        arn: String,
+        key: Vec<fenrir_core::ownership::Tagged>,
+    },
     Role(Option<fenrir_core::ownership::Tagged>),
     SecurityGroups(Vec<fenrir_core::ownership::Placed>),
     Subnets(Vec<fenrir_core::ownership::Placed>),
@@ -58,6 +61,7 @@ impl Owners {
         Self {
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
+            kms: aws_sdk_kms::Client::new(config),
             ec2: aws_sdk_ec2::Client::new(config),
         }
     }
@@ -75,6 +79,9 @@ impl Owners {
         for role in &wanted.roles {
             questions.spawn(roles::ask(self.iam.clone(), role.clone()));
         }
+        for alias in &wanted.kms_aliases {
+            questions.spawn(aliases::ask(self.kms.clone(), self.tagging.clone(), alias.clone()));
+        }
         for names in network::batches(&wanted.security_groups) {
             questions.spawn(network::ask_security_groups(self.ec2.clone(), names));
         }
@@ -85,7 +92,6 @@ impl Owners {
             account: owner.account.clone(),
             region: owner.region.clone(),
             partition: Some(owner.partition().to_owned()),
-            unknown: aliases(wanted),
             ..World::default()
         };
         while let Some(answer) = questions.join_next().await {
@@ -98,19 +104,13 @@ impl Owners {
     }
 }
 
-fn aliases(wanted: &Wanted) -> BTreeMap<String, String> {
-    let why =
-        "a key is found by its ARN only, not by an alias: write `arn:<partition>:kms:<region>:<account>:key/<id>`";
-    wanted
-        .kms_aliases
-        .iter()
-        .map(|alias| (alias.clone(), why.to_owned()))
-        .collect()
-}
-
 fn add(world: &mut World, answer: Answer) -> Result<(), Fault> {
     match answer.found {
         Ok(Found::Resources(found)) => world.resources.extend(found),
+        Ok(Found::Key { alias, arn, key }) => {
+            world.kms_aliases.insert(alias, arn);
+            world.resources.extend(key);
+        }
         Ok(Found::Role(found)) => world.roles.extend(found),
         Ok(Found::SecurityGroups(found)) => world.security_groups.extend(found),
         Ok(Found::Subnets(found)) => world.subnets.extend(found),
@@ -125,9 +125,10 @@ fn add(world: &mut World, answer: Answer) -> Result<(), Fault> {
     Ok(())
 }
 
-/// One order and no doubles, whatever order the answers came in: a subnet may be the answer to several questions.
+/// One order and no doubles, whatever order the answers came in: a subnet or a key may be the answer to several questions.
 fn settle(world: &mut World) {
     world.resources.sort_by(|a, b| a.arn.cmp(&b.arn));
+    world.resources.dedup_by(|a, b| a.arn == b.arn);
     world.roles.sort_by(|a, b| a.arn.cmp(&b.arn));
     for placed in [&mut world.security_groups, &mut world.subnets] {
         placed.sort_by(|a, b| a.id.cmp(&b.id));

@@ -45,6 +45,7 @@ pub const DEPLOYER_ACTIONS: &[&str] = &[
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "iam:GetRole",
+    "kms:DescribeKey",
     "s3:GetObject",
     "s3:GetObjectVersion",
     "tag:GetResources",
