@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::place::Place;
 use super::registry::{self, ResourceType};
-use super::role::{self, Statement};
+use super::role::Statement;
 use super::{Context, merged::Merged};
 use crate::codes;
 use crate::house;
@@ -98,18 +98,18 @@ static NO_MEMBERS: std::sync::LazyLock<Members> = std::sync::LazyLock::new(Membe
 
 impl<'a> Judge<'a> {
     pub(super) fn new(context: &'a Context, knowledge: Knowledge<'a>, merged: &'a Merged<'a>) -> Self {
-        let added = |id| {
-            let (kind, properties) = (&role::ADDED, &*NO_MEMBERS);
+        let made = merged.made().map(|(id, kind)| {
+            let properties = &*NO_MEMBERS;
             (id, Some(Local { id, kind, properties }))
-        };
+        });
         let declared = merged.resources().map(|(id, resource)| {
             let kind = resource.get("Type").and_then(Value::as_str).and_then(registry::find);
             let properties = resource.get("Properties").and_then(Value::as_object);
             let properties = properties.unwrap_or_else(|| &NO_MEMBERS);
             (id, kind.map(|kind| Local { id, kind, properties }))
         });
-        // What is declared under the id of an added role is refused, and stands for itself until then.
-        let locals = merged.roles().map(added).chain(declared).collect();
+        // What is declared under an id that is made is refused, and stands for itself until then.
+        let locals = made.chain(declared).collect();
         Self {
             context,
             knowledge,

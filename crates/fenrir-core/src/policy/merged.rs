@@ -12,8 +12,10 @@ use crate::problem::{Problem, pointer};
 use crate::template::intrinsic::is_intrinsic;
 use crate::template::{Document, MAX_BYTES, shown, size};
 
+use super::registry::ResourceType;
 use super::role;
 use super::rule::{any_of, describe};
+use super::types::function;
 use crate::suggest::nearest;
 
 /// A section of Globals: the type it is for, and the properties that SAM takes there.
@@ -127,8 +129,8 @@ pub struct Merged<'a> {
     resources: Vec<(&'a str, Cow<'a, Value>)>,
     /// Which `/Globals/...` pointer a part of a resource came from, by type.
     origins: Origins<'a>,
-    /// Logical ids of the roles that Fenrir will add.
-    roles: Vec<String>,
+    /// What a template may refer to without declaring it.
+    made: Vec<(String, &'static ResourceType)>,
     /// What is wrong with Globals itself.
     pub(super) problems: Vec<Problem>,
 }
@@ -179,18 +181,18 @@ impl<'a> Merged<'a> {
         if room == 0 {
             problems.push(too_large());
         }
-        let roles = resources.iter().filter(|(_, resource)| gets_role(resource));
         Self {
-            roles: roles.map(|(id, _)| role::id_for(id)).collect(),
+            made: resources.iter().flat_map(|(id, resource)| made(id, resource)).collect(),
             resources,
             origins,
             problems,
         }
     }
 
-    /// Logical ids of the roles that Fenrir will add.
-    pub(super) fn roles(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter().map(String::as_str)
+    /// Logical ids and types of what a template may refer to without declaring it: the roles that Fenrir adds, and the
+    /// addresses of functions that SAM adds.
+    pub(super) fn made(&self) -> impl Iterator<Item = (&str, &'static ResourceType)> {
+        self.made.iter().map(|(id, kind)| (id.as_str(), *kind))
     }
 
     /// Logical ids and resources, in the order of the file.
@@ -245,6 +247,19 @@ fn too_large() -> Problem {
         "with `Globals` written into every resource, the template is larger than 1 MB",
     )
     .help("give only those resources a large property that need it")
+}
+
+/// What is made from a resource and may be referred to.
+fn made(id: &str, resource: &Value) -> impl Iterator<Item = (String, &'static ResourceType)> {
+    let role = gets_role(resource).then(|| (role::id_for(id), &role::ADDED));
+    let address = has_address(resource).then(|| (function::address_id(id), &function::ADDRESS));
+    role.into_iter().chain(address)
+}
+
+/// Whether SAM makes an address for the function.
+fn has_address(resource: &Value) -> bool {
+    resource.get("Type").and_then(Value::as_str) == Some(function::NAME)
+        && resource.pointer("/Properties/FunctionUrlConfig").is_some()
 }
 
 /// Whether Fenrir writes the role: the developer named none.

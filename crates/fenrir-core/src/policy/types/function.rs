@@ -41,6 +41,22 @@ pub static FUNCTION: ResourceType = ResourceType {
     ..ResourceType::PLAIN
 };
 
+/// What a template may know of the address that SAM makes from `FunctionUrlConfig`. No template can have one of its own:
+/// the type is not in the registry.
+/// Source: CloudFormation template reference, `AWS::Lambda::Url`, "Return values".
+pub(in super::super) static ADDRESS: ResourceType = ResourceType {
+    name: "AWS::Lambda::Url",
+    about: "The address that SAM makes for a function with `FunctionUrlConfig`.",
+    attributes: &["FunctionArn", "FunctionUrl"],
+    ..ResourceType::PLAIN
+};
+
+/// The logical id that SAM gives to the address of a function.
+/// Source: aws-sam-translator 1.115, `samtranslator/model/sam_resources.py`, `_construct_function_url`.
+pub(in super::super) fn address_id(id: &str) -> String {
+    format!("{id}Url")
+}
+
 const PROPERTIES: &[Property] = &[
     safe("Architectures", Shape::List).example("[arm64]"),
     safe("AutoPublishAliasAllProperties", Shape::Flag),
@@ -114,7 +130,8 @@ const PROPERTIES: &[Property] = &[
     check(
         "FunctionUrlConfig",
         Rule::Map(URL),
-        "`AuthType` must be `AWS_IAM`: a URL without it is open to everybody",
+        "`AuthType` must be `AWS_IAM`: a URL without it is open to everybody. The address of the function `Fn` is \
+         `!GetAtt FnUrl.FunctionUrl`",
     )
     .example("{AuthType: AWS_IAM}"),
     check(
