@@ -156,6 +156,18 @@ const TAMPERS: &[(&str, &str, &str, Tamper)] = &[
     ("code beside the verified one", "hello", codes::SECOND_CODE, |t| {
         t["Resources"]["Hello"]["Properties"]["Code"]["ZipFile"] = json!("x");
     }),
+    (
+        "code that is encrypted with another key",
+        "function-versions",
+        codes::SECOND_CODE,
+        |t| {
+            t["Resources"]["Fn"]["Properties"]["Code"]["SourceKMSKeyArn"] = json!("theirs");
+        },
+    ),
+    ("code whose key is gone", "function-versions", codes::SECOND_CODE, |t| {
+        let code = &mut t["Resources"]["Fn"]["Properties"]["Code"];
+        code.as_object_mut().unwrap().remove("SourceKMSKeyArn");
+    }),
     ("a layer's other code", "layer-and-table", codes::SECOND_CODE, |t| {
         let resources = t["Resources"].as_object_mut().unwrap();
         let layer = resources.iter_mut().find(|(id, _)| id.starts_with("Layer")).unwrap().1;

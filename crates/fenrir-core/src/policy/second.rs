@@ -293,10 +293,10 @@ impl<'a> Check<'a> {
 
     /// Code is the very object version that was hashed.
     fn code(&mut self, id: &str, maker: &str, code: Option<&Value>, property: &str) {
-        let pinned = self
-            .declared
-            .get(maker)
-            .and_then(|resource| resource.get("Properties")?.get(property));
+        let declared = |property: &str| self.declared.get(maker)?.get("Properties")?.get(property);
+        let pinned = declared(property);
+        // SAM writes the key of the encrypted zip beside the object version; layers have none.
+        let key = declared("SourceKMSKeyArn");
         let part =
             |value: Option<&'_ Value>, key: &str| value.and_then(|value| value.get(key)?.as_str().map(str::to_owned));
         let is_pinned = [("S3Bucket", "Bucket"), ("S3Key", "Key"), ("S3ObjectVersion", "Version")]
@@ -305,7 +305,10 @@ impl<'a> Check<'a> {
                 let have = part(code, processed);
                 have.is_some() && have == part(pinned, wanted)
             });
-        if !is_pinned || code.and_then(Value::as_object).is_none_or(|code| code.len() != 3) {
+        let is_all = code
+            .and_then(Value::as_object)
+            .is_some_and(|code| code.get("SourceKMSKeyArn") == key && code.len() == 3 + usize::from(key.is_some()));
+        if !is_pinned || !is_all {
             let message = format!("the code of `{id}` is not the object version that was verified");
             self.refuse(codes::SECOND_CODE, maker, message);
         }
