@@ -90,5 +90,6 @@ fn sink(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value, table: &'st
         && let Some(arn) = sink.kind.reference(judge, &place.key(target), value)
     {
         judge.grant(Statement::on(sink.actions, arn));
+        judge.grant_key(value);
     }
 }

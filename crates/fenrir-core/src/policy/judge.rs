@@ -14,7 +14,7 @@ use crate::names;
 use crate::owner::Owner;
 use crate::ownership::{self, Artifact, Limits, Placed, Tags, Wanted, World};
 use crate::problem::{Problem, Severity};
-use crate::template::{MAX_BYTES, MAX_PROBLEMS, shown};
+use crate::template::{MAX_BYTES, MAX_PROBLEMS, intrinsic, shown};
 
 /// A map of properties.
 pub type Members = Map<String, Value>;
@@ -443,11 +443,31 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The key of a resource of the template, by the property that names it; keys of AWS itself are none.
+    /// The key that encrypts a queue, topic or bucket of the template; keys of AWS itself are none.
     #[must_use]
-    pub fn key_of(&self, local: Local<'_>, property: &str) -> Option<String> {
-        let text = local.properties.get(property)?.as_str()?;
+    pub fn key_of(&self, local: Local<'_>) -> Option<String> {
+        const OF_BUCKET: &str = "/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/KMSMasterKeyID";
+        let of_bucket = || local.properties.get("BucketEncryption")?.pointer(OF_BUCKET);
+        let text = local.properties.get("KmsMasterKeyId").or_else(of_bucket)?.as_str()?;
         self.known_key(text).filter(|_| !text.starts_with("alias/aws/"))
+    }
+
+    /// Lets the role use the key of what a reference names, if that is of the template. Of what exists already the key
+    /// is not known.
+    pub fn grant_key(&mut self, value: &Value) {
+        let local = intrinsic::target(value).and_then(|target| self.local(target.id()).flatten());
+        if let Some(local) = local {
+            self.grant_key_of(local);
+        }
+    }
+
+    /// Lets the role use the key of a resource of the template, if it has one.
+    /// Source of the actions: SQS and SNS Developer Guides, "Key management"; S3 User Guide, "Using server-side
+    /// encryption with AWS KMS keys".
+    pub fn grant_key_of(&mut self, local: Local<'_>) {
+        if let Some(key) = self.key_of(local) {
+            self.grant(Statement::on(&["kms:Decrypt", "kms:GenerateDataKey"], key));
+        }
     }
 
     /// The proven object behind `s3://bucket/key`: listed in the release, read back, and of the listed SHA-256.

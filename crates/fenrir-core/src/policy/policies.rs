@@ -405,7 +405,7 @@ fn policy(judge: &mut Judge<'_>, place: &Place<'_>, item: &Value) {
         Grant::On { names, actions, parts } => {
             for (key, value) in members {
                 if let Some(arn) = names.arn(judge, &place.key(key), value) {
-                    grant_key(judge, value);
+                    judge.grant_key(value);
                     let mut statement = Statement::on(actions, arn.clone());
                     statement
                         .resources
@@ -472,14 +472,6 @@ impl Named {
                 Some(judge.arn_of(local))
             }
         }
-    }
-}
-
-/// An encrypted queue or topic of the template is used with the rights on its key.
-fn grant_key(judge: &mut Judge<'_>, value: &Value) {
-    let local = intrinsic::target(value).and_then(|target| judge.local(target.id()).flatten());
-    if let Some(key) = local.and_then(|local| judge.key_of(local, "KmsMasterKeyId")) {
-        judge.grant(Statement::on(&["kms:Decrypt", "kms:GenerateDataKey"], key));
     }
 }
 

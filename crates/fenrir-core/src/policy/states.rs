@@ -421,6 +421,7 @@ fn invoke(judge: &mut Judge<'_>, local: Local<'_>, actions: &'static [&'static s
         statement.resources.push(format!("{arn}:*"));
     }
     judge.grant(statement);
+    judge.grant_key_of(local);
 }
 
 /// What a value refers to: itself, or the substitution that it names as `${Name}`.
@@ -562,5 +563,6 @@ fn bucket(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value, actions: 
         let mut statement = Statement::on(actions, arn.clone());
         statement.resources.push(format!("{arn}/*"));
         judge.grant(statement);
+        judge.grant_key(value);
     }
 }

@@ -143,7 +143,7 @@ fn queue(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
         ));
         // An encrypted queue is read with the rights on its key.
         let local = intrinsic::target(value).and_then(|target| judge.local(target.id()).flatten());
-        if let Some(key) = local.and_then(|queue| judge.key_of(queue, "KmsMasterKeyId")) {
+        if let Some(key) = local.and_then(|queue| judge.key_of(queue)) {
             judge.grant(Statement::on(&["kms:Decrypt"], key));
         }
     }
