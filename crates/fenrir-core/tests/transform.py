@@ -1,8 +1,8 @@
 """Puts the accepted cases through the real SAM transform: writes <case>.processed.json beside each.
 
-    .venv/bin/python crates/fenrir-core/tests/transform.py [--check]
+    .venv/bin/python crates/fenrir-core/tests/transform.py [--check] [CASE ...]
 
-With --check nothing is written: it fails when a file would change, and when the transform refuses a case. cfn-lint
+Without names it takes all cases. With --check nothing is written: it fails when a file would change, and when the transform refuses a case. cfn-lint
 runs over the result where it is installed. The Rust tests read these files, so they need no Python.
 """
 
@@ -38,19 +38,20 @@ def lint(text):
 
 def main():
     check = "--check" in sys.argv[1:]
+    names = [argument for argument in sys.argv[1:] if argument != "--check"]
     failures = []
-    for case in sorted(CASES.glob("*.yaml")):
+    for case in [CASES / f"{name}.yaml" for name in names] or sorted(CASES.glob("*.yaml")):
         rewritten = case.with_suffix(".json")
         try:
             processed = transform(json.loads(rewritten.read_text()), {}, NoManagedPolicies())
         except InvalidDocumentException as refusal:
             failures.append(f"{case.name}: {[cause.message for cause in refusal.causes]}")
             continue
-        text = json.dumps(processed, indent=2) + "\n"
+        text = json.dumps(processed, indent=2, ensure_ascii=False) + "\n"
         failures += [f"{case.name}: {match.rule.id} {match.message}" for match in lint(text)]
         beside = case.with_suffix(".processed.json")
         if not check:
-            beside.write_text(text)
+            beside.write_text(text, encoding="utf-8")
         elif not beside.exists() or json.loads(beside.read_text()) != processed:
             failures.append(f"{case.name}: the transform gives something else than {beside.name}")
     for failure in failures:
