@@ -2,8 +2,8 @@
 //!
 //! `cases/accepted/*.yaml` are accepted: beside each stands `*.json`, the rewritten template. `cases/refused/*.yaml`
 //! are refused: beside each stands `*.txt`, the problems. All are judged for the release and the world in
-//! `cases/world.json`. After a change that is meant: `FENRIR_BLESS=1 cargo test -p fenrir-core --test cases`, and read
-//! the difference.
+//! `cases/world.json`. `cases/projects/*.yaml` are accepted too, each for the project and config on top of it. After a
+//! change that is meant: `FENRIR_BLESS=1 cargo test -p fenrir-core --test cases`, and read the difference.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -34,6 +34,16 @@ fn cases(name: &str) -> Vec<PathBuf> {
 fn judge(text: &str) -> Result<Judgement, Vec<Problem>> {
     let document = Document::load(text)?;
     Ok(policy::judge(&document, context(), world()))
+}
+
+/// As [`judge`], for the project and config that the template names.
+fn judge_for_its_project(text: &str) -> Result<Judgement, Vec<Problem>> {
+    let document = Document::load(text)?;
+    let context = Context {
+        owner: hostile::owner_of(&document),
+        ..context().clone()
+    };
+    Ok(policy::judge(&document, &context, world()))
 }
 
 /// One problem as a reader sees it: where, what, and what to do.
@@ -81,8 +91,17 @@ fn end(failures: &[String]) {
 
 #[test]
 fn accepted_templates_are_rewritten() {
+    check_accepted("accepted", judge);
+}
+
+#[test]
+fn every_project_gets_names_of_its_own() {
+    check_accepted("projects", judge_for_its_project);
+}
+
+fn check_accepted(folder: &str, judge: impl Fn(&str) -> Result<Judgement, Vec<Problem>>) {
     let mut failures = Vec::new();
-    for case in cases("accepted") {
+    for case in cases(folder) {
         match judge(&fs::read_to_string(&case).unwrap()) {
             Ok(Judgement {
                 template: Some(template),

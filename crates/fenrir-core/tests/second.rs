@@ -1,6 +1,6 @@
 //! The second net: what the real SAM made of the accepted cases passes, and every way to tamper with it is seen.
 //!
-//! `cases/accepted/*.processed.json` come from `transform.py`.
+//! `cases/accepted/*.processed.json` and those of `cases/projects` come from `transform.py`.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,18 +9,24 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod hostile;
+
 use std::fs;
-use std::path::Path;
 
 use fenrir_core::codes;
 use fenrir_core::owner::Owner;
 use fenrir_core::policy::{Change, second_check};
 use fenrir_core::problem::{Problem, Severity};
+use fenrir_core::template::Document;
 use serde_json::{Value, json};
 
 fn read(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/accepted");
-    serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+    read_of("accepted", name)
+}
+
+fn read_of(folder: &str, name: &str) -> Value {
+    let path = hostile::folder("cases").join(folder).join(name);
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn owner() -> Owner {
@@ -58,18 +64,37 @@ fn check(case: &str, tamper: impl FnOnce(&mut Value)) -> Vec<Problem> {
 
 #[test]
 fn what_sam_makes_of_every_accepted_case_is_explained() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/accepted");
-    let mut cases = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "yaml") {
-            continue;
-        }
-        let case = path.file_stem().unwrap().to_str().unwrap();
+    let cases = names("accepted");
+    for case in &cases {
         assert_eq!(check(case, |_| {}), [], "{case}");
-        cases += 1;
     }
-    assert!(cases > 10, "{cases} cases");
+    assert!(cases.len() > 10, "{} cases", cases.len());
+}
+
+#[test]
+fn what_sam_makes_for_every_project_is_explained() {
+    for case in names("projects") {
+        let file = |extension: &str| format!("{case}.{extension}");
+        let path = hostile::folder("cases/projects").join(file("yaml"));
+        let document = Document::load(&fs::read_to_string(path).unwrap()).unwrap();
+        let processed = read_of("projects", &file("processed.json"));
+        let problems = second_check(
+            &read_of("projects", &file("json")),
+            &processed,
+            &additions(&processed),
+            &hostile::owner_of(&document),
+        );
+        assert_eq!(problems, [], "{case}");
+    }
+}
+
+/// The cases of a folder, without an extension.
+fn names(folder: &str) -> Vec<String> {
+    let files = hostile::files(&format!("cases/{folder}")).into_iter();
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
 }
 
 type Tamper = fn(&mut Value);

@@ -16,7 +16,8 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
 from samtranslator.model.exceptions import InvalidDocumentException  # noqa: E402
 from samtranslator.translator.transform import transform  # noqa: E402
 
-CASES = pathlib.Path(__file__).parent / "cases" / "accepted"
+CASES = pathlib.Path(__file__).parent / "cases"
+FOLDERS = ["accepted", "projects"]
 
 
 class NoManagedPolicies:
@@ -40,7 +41,9 @@ def main():
     check = "--check" in sys.argv[1:]
     names = [argument for argument in sys.argv[1:] if argument != "--check"]
     failures = []
-    for case in [CASES / f"{name}.yaml" for name in names] or sorted(CASES.glob("*.yaml")):
+    for case in sorted(case for folder in FOLDERS for case in (CASES / folder).glob("*.yaml")):
+        if names and case.stem not in names:
+            continue
         rewritten = case.with_suffix(".json")
         try:
             processed = transform(json.loads(rewritten.read_text()), {}, NoManagedPolicies())

@@ -68,6 +68,17 @@ pub fn context() -> &'static Context {
     &CONTEXT
 }
 
+/// Who the template says it is of, in the account and region of the case files.
+#[must_use]
+pub fn owner_of(document: &Document) -> Owner {
+    let name = |key: &str| document.value()[key].as_str().unwrap().to_owned();
+    Owner {
+        project: name("ProjectName"),
+        config: name("ConfigName"),
+        ..context().owner.clone()
+    }
+}
+
 /// Every file in a folder of the tests, sorted.
 #[must_use]
 pub fn files(name: &str) -> Vec<PathBuf> {
