@@ -21,7 +21,9 @@ PYTHON_FAILED = re.compile(r"(?:failures|errors|unexpected successes)=(\d+)")
 def main(arguments: list[str]) -> int:
     steps = [("Rust tests", rust_tests), ("tests of the local AWS", python_tests)]
     steps += [("templates", check(sys.executable, "tests/templates.py")),
-              ("SAM transform of the accepted cases", check(sys.executable, "crates/fenrir-core/tests/transform.py", "--check")), ("licences", check(sys.executable, "tests/licences.py"))]
+              ("SAM transform of the accepted cases", check(sys.executable, "crates/fenrir-core/tests/transform.py", "--check")),
+              ("deploys of the accepted cases", check(sys.executable, "crates/fenrir-core/tests/deploys.py")),
+              ("licences", check(sys.executable, "tests/licences.py"))]
     if "--lint" in arguments:
         steps = [("format", check("cargo", "fmt", "--all", "--check")),
                  ("clippy", check("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings")),
