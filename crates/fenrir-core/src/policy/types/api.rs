@@ -183,13 +183,13 @@ const USAGE_PLAN: &[Property] = &[
     safe("Description", Shape::Text),
     safe("Quota", Shape::Map),
     safe("Throttle", Shape::Map),
-    check("Tags", Rule::Custom(plan_tags), "literal texts, no reserved keys"),
+    // Source: aws-sam-translator 1.115, `samtranslator/model/__init__.py`, `propagate_tags`: it replaces.
+    refused(
+        "Tags",
+        "SAM writes the tags of the API in their place; write them into its `Tags`",
+    ),
     refused("UsagePlanName", "names are generated"),
 ];
-
-fn plan_tags(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
-    Rule::Tags(TagForm::List).apply(judge, place, value);
-}
 
 const LAMBDA_AUTHORIZER: &[Property] = &[
     check(
