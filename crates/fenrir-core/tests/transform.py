@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
 
@@ -37,29 +38,34 @@ def lint(text):
     return [match for match in matches if match.rule.id.startswith("E")]
 
 
+def transformed(case):
+    """What the transform makes of a case, as text, and what is wrong with that."""
+    try:
+        processed = transform(json.loads(case.with_suffix(".json").read_text(encoding="utf-8")), {}, NoManagedPolicies())
+    except InvalidDocumentException as refusal:
+        return None, [cause.message for cause in refusal.causes]
+    text = json.dumps(processed, indent=2, ensure_ascii=False) + "\n"
+    return text, [f"{match.rule.id} {match.message}" for match in lint(text)]
+
+
 def main():
     check = "--check" in sys.argv[1:]
     names = [argument for argument in sys.argv[1:] if argument != "--check"]
+    cases = sorted(case for folder in FOLDERS for case in (CASES / folder).glob("*.yaml"))
+    cases = [case for case in cases if not names or case.stem in names]
     failures = []
-    for case in sorted(case for folder in FOLDERS for case in (CASES / folder).glob("*.yaml")):
-        if names and case.stem not in names:
-            continue
-        rewritten = case.with_suffix(".json")
-        try:
-            processed = transform(json.loads(rewritten.read_text()), {}, NoManagedPolicies())
-        except InvalidDocumentException as refusal:
-            failures.append(f"{case.name}: {[cause.message for cause in refusal.causes]}")
-            continue
-        text = json.dumps(processed, indent=2, ensure_ascii=False) + "\n"
-        failures += [f"{case.name}: {match.rule.id} {match.message}" for match in lint(text)]
-        beside = case.with_suffix(".processed.json")
-        if not check:
-            beside.write_text(text, encoding="utf-8")
-        elif not beside.exists() or json.loads(beside.read_text()) != processed:
-            failures.append(f"{case.name}: the transform gives something else than {beside.name}")
+    # The linter takes most of the time, and all of a processor.
+    with ProcessPoolExecutor() as pool:
+        for case, (text, problems) in zip(cases, pool.map(transformed, cases)):
+            failures += [f"{case.name}: {problem}" for problem in problems]
+            beside = case.with_suffix(".processed.json")
+            if text and not check:
+                beside.write_text(text, encoding="utf-8")
+            elif text and (not beside.exists() or json.loads(beside.read_text(encoding="utf-8")) != json.loads(text)):
+                failures.append(f"{case.name}: the transform gives something else than {beside.name}")
     for failure in failures:
         print(failure, file=sys.stderr)
-    print(f"{len(failures)} failures")
+    print(f"{len(cases)} cases, {len(failures)} failures")
     return 1 if failures else 0
 
 
