@@ -197,8 +197,8 @@ catalogue! {
         why: "Export shares one name space with every stack of the account, and Condition cannot be judged",
         bad: "Export: {Name: queue}", good: "(leave it out)";
     TOO_MANY = "F0212", "too many resources",
-        what: "a template with more than 500 resources",
-        why: "CloudFormation takes no more in one stack",
+        what: "a template with more than 500 resources, or that refers to more than 2,500 things outside of itself",
+        why: "CloudFormation takes no more in one stack, and each reference is a question to AWS",
         bad: "", good: "(several stacks)";
 
     INTRINSIC = "F0301", "intrinsic that is not allowed",

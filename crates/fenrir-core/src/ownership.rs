@@ -29,6 +29,22 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// How many things are asked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        [
+            &self.artifacts,
+            &self.roles,
+            &self.security_groups,
+            &self.subnets,
+            &self.resources,
+            &self.kms_aliases,
+        ]
+        .iter()
+        .map(|names| names.len())
+        .sum()
+    }
+
     /// Nothing outside the template.
     #[must_use]
     pub fn is_empty(&self) -> bool {

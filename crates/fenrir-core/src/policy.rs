@@ -85,6 +85,10 @@ pub fn judge_without_world(document: &Document, context: &Context) -> Judgement 
     run(document, context, Knowledge::Nothing).0
 }
 
+/// Things outside of a template that it may refer to: five for each of 500 resources. Each is a question to AWS, and the
+/// API limits of an account are everybody's.
+const MOST_WANTED: usize = 2_500;
+
 /// The one walk.
 fn run(document: &Document, context: &Context, knowledge: Knowledge<'_>) -> (Judgement, Wanted) {
     let merged = Merged::new(document);
@@ -95,6 +99,20 @@ fn run(document: &Document, context: &Context, knowledge: Knowledge<'_>) -> (Jud
         resources.extend(added);
     }
     let mut problems = in_order(document, &merged, problems);
+    // Nobody is asked before it is known how much there is to ask.
+    let wanted = if wanted.len() > MOST_WANTED {
+        problems.push(
+            Problem::error(
+                codes::TOO_MANY,
+                "/Resources",
+                format!("the template refers to more than {MOST_WANTED} things outside of itself"),
+            )
+            .help("split the application into several stacks"),
+        );
+        Wanted::default()
+    } else {
+        wanted
+    };
     if problems.is_empty() && size(&template) > MAX_BYTES {
         problems.push(
             Problem::error(

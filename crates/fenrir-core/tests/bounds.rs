@@ -205,3 +205,44 @@ fn twice_the_functions_are_twice_the_work() {
         assert!(large * 10 <= small * 23, "{what} grew from {small} to {large}");
     }
 }
+
+#[test]
+fn what_refers_to_what_is_not_looked_for_again_and_again() {
+    let origins: Vec<_> = (0..3000).map(|at| format!("{{Id: o{at}, DomainName: x}}")).collect();
+    let members: Vec<_> = (0..20_000).map(|at| format!("{{OriginId: m{at}}}")).collect();
+    let text = format!(
+        "{HEAD}Resources:\n  D:\n    Type: AWS::CloudFront::Distribution\n    Properties:\n      DistributionConfig:\n        \
+         Enabled: true\n        Origins: [{}]\n        OriginGroups:\n          Quantity: 1\n          Items:\n            \
+         - {{Id: g, FailoverCriteria: {{}}, Members: {{Quantity: 1, Items: [{}]}}}}\n",
+        origins.join(", "),
+        members.join(", "),
+    );
+    bounded("members of an origin group", &text);
+    let unknown: Vec<_> = (0..4000).map(|at| format!("unknown{at}")).collect();
+    let queue = |at| {
+        format!(
+            "  Q{at}:\n    Type: AWS::SQS::Queue\n    DependsOn: [{}]\n",
+            unknown.join(", ")
+        )
+    };
+    let text = (0..15).map(queue).collect::<String>();
+    let used = bounded("what is depended on", &format!("{HEAD}Resources:\n{text}"));
+    // Each name that is not there is looked for among the others only until enough is told.
+    assert!(used.count_total < 3_000_000, "{} allocations", used.count_total);
+}
+
+#[test]
+fn too_many_questions_are_not_asked() {
+    let aliases: Vec<_> = (0..3000)
+        .map(|at| format!("{{KMSDecryptPolicy: {{KeyId: alias/k{at}}}}}"))
+        .collect();
+    let text = format!(
+        "{HEAD}Resources:\n{FUNCTION}      CodeUri: s3://code/a.zip\n      Handler: a\n      Runtime: python3.12\n      \
+         Policies: [{}]\n",
+        aliases.join(", ")
+    );
+    let document = hostile::load(text.as_bytes()).unwrap();
+    assert!(policy::wanted(&document, hostile::context()).is_empty());
+    let problems = policy::judge_without_world(&document, hostile::context()).problems;
+    assert!(problems.iter().any(|problem| problem.code == "F0212"), "{problems:?}");
+}

@@ -136,6 +136,33 @@ const TAMPERS: &[(&str, &str, &str, Tamper)] = &[
             t["Resources"]["Queue"]["DeletionPolicy"] = json!("Delete");
         },
     ),
+    (
+        "a dynamic reference around a variable",
+        "hello",
+        codes::DYNAMIC_REFERENCE,
+        |t| {
+            let text = "{${AWS::NoValue}{resolve:ssm:/x}}";
+            t["Resources"]["Hello"]["Properties"]["Description"] = json!({"Fn::Sub": text});
+        },
+    ),
+    (
+        "a dynamic reference out of a variable",
+        "hello",
+        codes::DYNAMIC_REFERENCE,
+        |t| {
+            let parts = json!(["{{${ __Stage__ }:ssm:/x}}", {"__Stage__": "resolve"}]);
+            t["Resources"]["Hello"]["Properties"]["Description"] = json!({ "Fn::Sub": parts });
+        },
+    ),
+    (
+        "a dynamic reference in pieces",
+        "hello",
+        codes::DYNAMIC_REFERENCE,
+        |t| {
+            let parts = json!(["", ["{{res", "olve:ssm:/x}}"]]);
+            t["Resources"]["Hello"]["Properties"]["Description"] = json!({ "Fn::Join": parts });
+        },
+    ),
     ("a dynamic reference", "hello", codes::DYNAMIC_REFERENCE, |t| {
         t["Resources"]["Hello"]["Properties"]["Description"] = json!("{{resolve:ssm:/x}}");
     }),

@@ -34,7 +34,7 @@ const INTEGRATIONS: &str = "x-amazon-apigateway-integrations";
 const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
 const POLICY: &str = "x-amazon-apigateway-policy";
 
-/// The rule of `DefinitionBody`.
+/// The rule of `DefinitionBody`, and of whatever becomes a part of it.
 pub(super) fn body(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     if judge.map(place, value).is_some() {
         walk(judge, place, value);
@@ -104,9 +104,9 @@ fn member(judge: &mut Judge<'_>, place: &Place<'_>, key: &str, value: &mut Value
         AUTHORIZER => Rule::Map(AUTHORIZER_TABLE).apply(judge, place, value),
         POLICY => resource_policy(judge, place, value),
         "$ref" => {
-            let inside = value
-                .as_str()
-                .is_some_and(|to| to.starts_with("#/") && !to.to_ascii_lowercase().contains("x-amazon"));
+            let inside = value.as_str().is_some_and(|to| {
+                to.starts_with("#/") && !to.contains('%') && !to.to_ascii_lowercase().contains("x-amazon")
+            });
             if !inside {
                 judge.refuse(
                     codes::API_DEFINITION,
@@ -126,6 +126,8 @@ fn member(judge: &mut Judge<'_>, place: &Place<'_>, key: &str, value: &mut Value
     }
 }
 
+const WALKED: &str = "walked like the rest: what stands in it can be referred to";
+
 const INTEGRATION_TABLE: &[Property] = &[
     check("type", Rule::Custom(integration_type), "`mock`, `aws` or `aws_proxy`").required(),
     check("uri", Rule::Custom(function_uri), "a function of this template"),
@@ -135,9 +137,9 @@ const INTEGRATION_TABLE: &[Property] = &[
     safe("httpMethod", Shape::Text),
     safe("passthroughBehavior", Shape::Text),
     safe("payloadFormatVersion", Shape::Text),
-    safe("requestParameters", Shape::Map),
-    safe("requestTemplates", Shape::Map),
-    safe("responses", Shape::Map),
+    check("requestParameters", Rule::Custom(body), WALKED),
+    check("requestTemplates", Rule::Custom(body), WALKED),
+    check("responses", Rule::Custom(body), WALKED),
     safe("responseTransferMode", Shape::Text),
     safe("timeoutInMillis", Shape::Whole),
     refused("connectionId", "it leads into a network"),
@@ -253,7 +255,7 @@ static AUTHORIZER_TABLE: &[Property] = &[
     safe("enableSimpleResponses", Shape::Flag),
     safe("identitySource", Shape::Any),
     safe("identityValidationExpression", Shape::Text),
-    safe("jwtConfiguration", Shape::Map),
+    check("jwtConfiguration", Rule::Custom(body), WALKED),
     refused(
         "authorizerCredentials",
         "the call would be made with the rights of a role",

@@ -175,6 +175,11 @@ impl<'a> Judge<'a> {
         self.locals.get(id).copied()
     }
 
+    /// All resources of supported types.
+    pub fn locals(&self) -> impl Iterator<Item = Local<'a>> + '_ {
+        self.locals.values().copied().flatten()
+    }
+
     /// All logical ids.
     pub fn ids(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.locals.keys().copied()

@@ -311,7 +311,8 @@ fn depends_on(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
                 "write the logical id as text",
             );
         };
-        if judge.local(id).is_none() || id == judge.id() {
+        // To look for a name that is near takes time, and what comes after the last problem is not told.
+        if !judge.is_full() && (judge.local(id).is_none() || id == judge.id()) {
             let ids: Vec<_> = judge.ids().collect();
             let help = match nearest(id, ids) {
                 Some(near) if near != judge.id() => format!("did you mean `{near}`?"),

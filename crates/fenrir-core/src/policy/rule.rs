@@ -467,8 +467,8 @@ impl Rule {
                     judge.wrong_shape(place, value, "`true` or `false`");
                 }
             }
-            Self::LocalRef(types) => {
-                if let Some((Target::GetAtt(id, _), _)) = judge.local_target(place, value, types) {
+            Self::LocalRef(types) => match judge.local_target(place, value, types) {
+                Some((Target::GetAtt(id, _), _)) => {
                     let id = id.to_owned();
                     judge.refuse(
                         codes::LOCAL,
@@ -477,7 +477,13 @@ impl Rule {
                         format!("write `!Ref {id}`"),
                     );
                 }
-            }
+                // `!Sub ${id}` is the same, and SAM takes only this form of it.
+                Some((Target::Ref(id), _)) => {
+                    let id = id.to_owned();
+                    *value = json!({ "Ref": id });
+                }
+                None => {}
+            },
             Self::Reference(kind) => {
                 kind.reference(judge, place, value);
             }

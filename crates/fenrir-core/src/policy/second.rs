@@ -16,7 +16,7 @@ use crate::house;
 use crate::names;
 use crate::owner::Owner;
 use crate::problem::{Problem, Severity, pointer};
-use crate::template::intrinsic::target;
+use crate::template::intrinsic::{Piece, pieces, target};
 use crate::template::shown;
 
 /// The application of CodeDeploy that SAM makes once for all functions with a `DeploymentPreference`.
@@ -98,6 +98,73 @@ fn texts<'v>(value: &'v Value, each: &mut impl FnMut(&'v str)) {
     }
 }
 
+/// Every text that is a dynamic reference, or becomes one when what stands for other things in it is left out: CloudFormation
+/// resolves references after its functions.
+fn dynamic_references(value: &Value, found: &mut Vec<String>) {
+    let look = |text: &str, found: &mut Vec<String>| {
+        let is_one = |text: &str| {
+            text.split_once("{{")
+                .is_some_and(|(_, after)| after.contains("resolve"))
+        };
+        if is_one(text) || is_one(&without_variables(text)) {
+            found.push(shown(text));
+        }
+    };
+    match value {
+        Value::String(text) => look(text, found),
+        Value::Array(items) => items.iter().for_each(|item| dynamic_references(item, found)),
+        Value::Object(members) => {
+            match (
+                members.get("Fn::Sub").and_then(Value::as_array),
+                members.get("Fn::Join").and_then(Value::as_array),
+            ) {
+                (Some(parts), _) => look(&substituted(parts), found),
+                (_, Some(parts)) => {
+                    let mut joined = String::new();
+                    for part in parts {
+                        texts(part, &mut |text| joined.push_str(text));
+                    }
+                    look(&joined, found);
+                }
+                _ => {}
+            }
+            members.values().for_each(|member| dynamic_references(member, found));
+        }
+        _ => {}
+    }
+}
+
+/// A text without its `${...}`.
+fn without_variables(text: &str) -> String {
+    pieces(text)
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            Piece::Variable(_) | Piece::Open => None,
+        })
+        .collect()
+}
+
+/// The text of an `Fn::Sub` with its own variables put in, once each; the rest is left out. SAM names them `__Stage__` and the like.
+fn substituted(parts: &[Value]) -> String {
+    let [Value::String(text), Value::Object(variables)] = parts else {
+        return String::new();
+    };
+    let mut put = HashSet::new();
+    pieces(text)
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            // Once is enough to see what it makes, and keeps a short text short.
+            Piece::Variable(name) => variables
+                .get(name.trim())
+                .and_then(Value::as_str)
+                .filter(|_| put.insert(name)),
+            Piece::Open => None,
+        })
+        .collect()
+}
+
 struct Check<'a> {
     owner: &'a Owner,
     /// The resources of the rewritten template.
@@ -128,14 +195,7 @@ impl<'a> Check<'a> {
             self.problems.push(problem.help(CALL_FOR_HELP));
         }
         let mut dynamic = Vec::new();
-        texts(processed, &mut |text| {
-            if text
-                .split_once("{{")
-                .is_some_and(|(_, after)| after.contains("resolve"))
-            {
-                dynamic.push(shown(text));
-            }
-        });
+        dynamic_references(processed, &mut dynamic);
         for text in dynamic {
             let message = format!("`{text}` is a dynamic reference");
             let problem = Problem::error(codes::DYNAMIC_REFERENCE, "", message);

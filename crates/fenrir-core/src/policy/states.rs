@@ -69,11 +69,15 @@ pub(super) fn substitutions(judge: &mut Judge<'_>, place: &Place<'_>, value: &mu
 /// No key and no quote comes from a substitution.
 fn texts(judge: &mut Judge<'_>, place: &Place<'_>, value: &Value) {
     match value {
-        Value::Object(_) if is_intrinsic(value) => {
-            if let Some(text) = fold(judge, value) {
-                unescaped(judge, place, &text);
-            }
-        }
+        Value::Object(_) if is_intrinsic(value) => match fold(judge, value) {
+            Some(text) => unescaped(judge, place, &text),
+            None => judge.refuse(
+                codes::STATES,
+                place,
+                "the text is put together in a way that nobody can follow",
+                "write it out, with `!Sub` and plain variables",
+            ),
+        },
         Value::Object(members) => {
             for (key, value) in members {
                 let place = place.key(key);

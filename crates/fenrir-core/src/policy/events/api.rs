@@ -2,7 +2,7 @@
 
 use super::super::judge::Members;
 use super::super::registry::{Generated, Others};
-use super::super::rule::{Property, Rule, Shape, check, refused, safe};
+use super::super::rule::{Pattern, Property, Rule, Shape, check, refused, safe};
 use super::super::types::api;
 use super::EventType;
 use crate::template::intrinsic;
@@ -18,8 +18,12 @@ pub static API: EventType = EventType {
 };
 
 const PROPERTIES: &[Property] = &[
-    safe("Method", Shape::Text).required().example("get"),
-    safe("Path", Shape::Text).required().example("/orders"),
+    check("Method", Rule::Literal(&METHOD), PASTED)
+        .required()
+        .example("get"),
+    check("Path", Rule::Literal(&PATH), PASTED)
+        .required()
+        .example("/orders"),
     safe("RequestModel", Shape::Map),
     safe("RequestParameters", Shape::List),
     safe("ResponseTransferMode", Shape::Text),
@@ -38,6 +42,28 @@ const PROPERTIES: &[Property] = &[
     .example("!Ref Api"),
     refused("Stage", "it is not documented"),
 ];
+
+/// Why methods and paths are literal.
+pub(super) const PASTED: &str =
+    "literal: SAM pastes it into an `Fn::Sub` of the permission, where `${...}` would be replaced";
+
+/// Source: API Gateway Developer Guide, "x-amazon-apigateway-any-method object"; SAM takes `any` and `*` for it.
+pub(super) static METHOD: Pattern = Pattern {
+    describe: "a method such as `get`, or `any`",
+    fits: |text| {
+        text == "*" || (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
+    },
+};
+
+/// Source: RFC 3986, "Path", and the `{name}` and `{name+}` of API Gateway; `$default` is that of HTTP APIs.
+pub(super) static PATH: Pattern = Pattern {
+    describe: "`/` and then letters, digits, `{name}`, `{name+}` and `-._~:@!'()*+,;=%/`",
+    fits: |text| {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:@!'()*+,;=%/{}".contains(&b);
+        let is_doubled = text.contains("{{") || text.contains("}}");
+        text == "$default" || text.starts_with('/') && text.bytes().all(is_plain) && !is_doubled
+    },
+};
 
 pub(super) const AUTH: &[Property] = &[
     safe("ApiKeyRequired", Shape::Flag),

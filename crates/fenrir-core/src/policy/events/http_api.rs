@@ -5,6 +5,7 @@ use super::super::registry::{Generated, Others};
 use super::super::rule::{Property, Rule, Shape, check, refused, safe};
 use super::super::types::http_api;
 use super::EventType;
+use super::api::{METHOD, PASTED, PATH};
 
 /// The event.
 pub static HTTP_API: EventType = EventType {
@@ -16,8 +17,8 @@ pub static HTTP_API: EventType = EventType {
 };
 
 const PROPERTIES: &[Property] = &[
-    safe("Method", Shape::Text).example("get"),
-    safe("Path", Shape::Text).example("/orders"),
+    check("Method", Rule::Literal(&METHOD), PASTED).example("get"),
+    check("Path", Rule::Literal(&PATH), PASTED).example("/orders"),
     safe("PayloadFormatVersion", Shape::Text),
     safe("RouteSettings", Shape::Map),
     safe("TimeoutInMillis", Shape::Whole),

@@ -14,8 +14,12 @@ pub static API: EventType = EventType {
     name: "Api",
     about: "A path and method of a REST API of this template start the state machine.",
     properties: &[
-        safe("Method", Shape::Text).required().example("post"),
-        safe("Path", Shape::Text).required().example("/orders"),
+        check("Method", Rule::Literal(&api::METHOD), api::PASTED)
+            .required()
+            .example("post"),
+        check("Path", Rule::Literal(&api::PATH), api::PASTED)
+            .required()
+            .example("/orders"),
         check(
             "Auth",
             Rule::Map(api::AUTH),

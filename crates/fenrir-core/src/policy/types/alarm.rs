@@ -7,7 +7,7 @@ use super::super::judge::Judge;
 use super::super::kind;
 use super::super::place::Place;
 use super::super::registry::{Naming, ResourceType};
-use super::super::rule::{Property, Rule, Shape, TagForm, check, generated, refused, safe};
+use super::super::rule::{Pattern, Property, Rule, Shape, TagForm, check, generated, refused, safe};
 use crate::codes;
 use crate::names::Style;
 
@@ -37,7 +37,11 @@ const PROPERTIES: &[Property] = &[
     safe("DatapointsToAlarm", Shape::Whole),
     safe("Dimensions", Shape::List).example("[{Name: FunctionName, Value: !Ref Fn}]"),
     safe("EvaluateLowSampleCountPercentile", Shape::Text),
-    safe("EvaluationCriteria", Shape::Map),
+    check(
+        "EvaluationCriteria",
+        Rule::Map(EVALUATION),
+        "a query chooses no account",
+    ),
     safe("EvaluationInterval", Shape::Whole),
     safe("EvaluationPeriods", Shape::Whole),
     safe("EvaluationWindow", Shape::Map),
@@ -99,6 +103,30 @@ const METRIC_NAME: &[Property] = &[
     safe("MetricName", Shape::Text),
     safe("Namespace", Shape::Text),
 ];
+
+const EVALUATION: &[Property] = &[check(
+    "PromQLCriteria",
+    Rule::Map(PROM_QL),
+    "a query of the own account",
+)];
+
+const PROM_QL: &[Property] = &[
+    check(
+        "Query",
+        Rule::Literal(&OWN_QUERY),
+        "literal, so that it can be seen that it chooses no account",
+    )
+    .required(),
+    safe("PendingPeriod", Shape::Whole),
+    safe("RecoveryPeriod", Shape::Whole),
+];
+
+/// `@aws.account` is the label of the account, and a label may be written with escapes.
+/// Source: CloudWatch User Guide, "PromQL"; Prometheus, "UTF-8 label names".
+static OWN_QUERY: Pattern = Pattern {
+    describe: "a query without `@aws` labels and without `\\`",
+    fits: |text| !text.to_ascii_lowercase().contains("@aws") && !text.contains('\\'),
+};
 
 /// A query can choose an account by the label `AWS.AccountId`.
 /// Source: CloudWatch User Guide, "CloudWatch cross-account observability".

@@ -45,7 +45,11 @@ const PROPERTIES: &[Property] = &[
     safe("GatewayResponses", Shape::Map),
     safe("MethodSettings", Shape::List),
     safe("MinimumCompressionSize", Shape::Whole),
-    safe("Models", Shape::Map),
+    check(
+        "Models",
+        Rule::Custom(api_definition::body),
+        "schemas become a part of the definition",
+    ),
     safe("OpenApiVersion", Shape::Text).example("3.0.1"),
     safe("SecurityPolicy", Shape::Text),
     safe("TracingEnabled", Shape::Flag),

@@ -371,6 +371,9 @@ const GROUP_MEMBER: &[Property] = &[check(
 )
 .required()];
 
+/// Source: CloudFront quotas, "Origins per distribution". Each member of a group is looked for among them.
+const MOST_ORIGINS: usize = 100;
+
 fn origin_id(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     let origins = judge
         .properties()
@@ -380,6 +383,7 @@ fn origin_id(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     let is_known = origins
         .into_iter()
         .flatten()
+        .take(MOST_ORIGINS)
         .any(|origin| origin.get("Id").is_some_and(|id| id == value));
     if !is_known {
         judge.refuse(

@@ -7,7 +7,7 @@ use super::super::kind::{self, Kind};
 use super::super::place::Place;
 use super::super::registry::{Generated, Naming, Others, ResourceType};
 use super::super::role::{self, Statement};
-use super::super::rule::{Pattern, Property, Rule, Shape, TagForm, between, check, generated, refused, safe};
+use super::super::rule::{Pattern, Property, Rule, Shape, TagForm, between, check, generated, refused, safe, whole};
 use super::super::{artifact, destination, events, policies};
 use crate::codes;
 use crate::names::Style;
@@ -379,11 +379,38 @@ fn runtime_version(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
 fn reserved(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     let most = judge.limits().reserved_concurrency;
     between(judge, place, value, 0, most.into());
+    together(judge, place, most.into(), |properties| {
+        properties.get("ReservedConcurrentExecutions")
+    });
 }
 
 fn provisioned(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     let most = judge.limits().provisioned_concurrency;
     between(judge, place, value, 1, most.into());
+    together(judge, place, most.into(), |properties| {
+        properties
+            .get("ProvisionedConcurrencyConfig")?
+            .get("ProvisionedConcurrentExecutions")
+    });
+}
+
+/// What one function may take, all functions of the template may take together: else many small ones starve the account.
+fn together(judge: &mut Judge<'_>, place: &Place<'_>, most: i64, of: fn(&Members) -> Option<&Value>) {
+    let each = judge
+        .locals()
+        .filter(|local| local.kind.name == NAME)
+        .filter_map(|local| whole(of(local.properties)?));
+    let sum = each.fold(0, i64::saturating_add);
+    // Told already.
+    let alone = of(judge.properties()).and_then(whole).is_some_and(|own| own > most);
+    if sum > most && !alone {
+        judge.refuse(
+            codes::RANGE,
+            place,
+            format!("the functions of the template take {sum} together, and may take {most}"),
+            "give only those functions a share that need one, or split the application",
+        );
+    }
 }
 
 /// Encrypts the environment, so the role must decrypt.
