@@ -2,7 +2,8 @@
 //!
 //! `cases/accepted/*.yaml` are accepted: beside each stands `*.json`, the rewritten template. `cases/refused/*.yaml`
 //! are refused: beside each stands `*.txt`, the problems. All are judged for the release and the world in
-//! `cases/world.json`. `cases/projects/*.yaml` are accepted too, each for the project and config on top of it. After a
+//! `cases/world.json`. `cases/projects/*.yaml` are accepted too, each for the project and config on top of it.
+//! `cases/alone/*.yaml` are judged as `fenrir validate` does without an inventory: beside each stands `*.txt`. After a
 //! change that is meant: `FENRIR_BLESS=1 cargo test -p fenrir-core --test cases`, and read the difference.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
@@ -167,6 +168,23 @@ fn refused_templates_are_told_why() {
         };
         assert!(!problems.is_empty(), "{}: refused without a word", case.display());
         expect(&case, "txt", &told(&problems), &mut failures);
+    }
+    end(&failures);
+}
+
+/// `fenrir validate` on a laptop: no release, no world.
+#[test]
+fn what_needs_a_world_is_told() {
+    let context = Context {
+        artifacts: None,
+        ..context().clone()
+    };
+    let mut failures = Vec::new();
+    for case in cases("alone") {
+        let document = Document::load(&fs::read_to_string(&case).unwrap()).unwrap();
+        let judgement = policy::judge_without_world(&document, &context);
+        assert!(judgement.template.is_none(), "{}: written unchecked", case.display());
+        expect(&case, "txt", &told(&judgement.problems), &mut failures);
     }
     end(&failures);
 }

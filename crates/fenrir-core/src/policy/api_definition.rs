@@ -41,11 +41,16 @@ pub(super) fn body(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
     }
 }
 
-/// The definition in a file of the release, checked by `check`; its value rules too, because the walk over the template did not
-/// see it. A local path passes where there is no release yet.
+/// The definition in a file of the release, checked by `check`; its value rules too, because the walk over the template
+/// did not see it. Where there is no release yet, nobody has read the file behind a local path.
 pub(super) fn of_file(judge: &mut Judge<'_>, place: &Place<'_>, uri: &Value, check: Custom) -> Option<Value> {
     let uri = judge.literal(place, uri)?;
     if judge.context().artifacts.is_none() && !uri.starts_with("s3:") {
+        judge.not_checked(
+            place,
+            format!("the definition in `{}` is only checked when it is deployed", shown(uri)),
+            Some("write the definition into the template to have it checked with it"),
+        );
         return None;
     }
     let text = judge.ask_text(place, uri)?;

@@ -282,12 +282,10 @@ impl<'a> Judge<'a> {
     fn answer<T>(&mut self, place: &Place<'_>, asked: &str, look: impl FnOnce(&Index<'a>) -> T) -> Option<T> {
         let problem = match &self.knowledge {
             Knowledge::Collecting => return None,
-            Knowledge::Nothing => Problem::error(
-                codes::NOT_CHECKED,
-                place.pointer(),
-                format!("`{}` needs AWS to be checked", shown(asked)),
-            )
-            .severity(Severity::NotChecked),
+            Knowledge::Nothing => {
+                self.not_checked(place, format!("`{}` needs AWS to be checked", shown(asked)), None);
+                return None;
+            }
             Knowledge::World(index) => match index.world.unknown.get(asked) {
                 None => return Some(look(index)),
                 Some(why) => Problem::error(
@@ -300,6 +298,15 @@ impl<'a> Judge<'a> {
         };
         self.tell(problem);
         None
+    }
+
+    /// Says what nobody can check now. In a deploy this refuses.
+    pub(super) fn not_checked(&mut self, place: &Place<'_>, message: String, help: Option<&str>) {
+        let problem = Problem::error(codes::NOT_CHECKED, place.pointer(), message).severity(Severity::NotChecked);
+        self.tell(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
     }
 
     fn not_owned(&mut self, place: &Place<'_>, noun: &str, asked: &str) {
