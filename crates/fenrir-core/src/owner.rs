@@ -15,7 +15,25 @@ pub struct Owner {
     pub config: String,
 }
 
+/// The account of an [`Owner`] when nobody said which one (`fenrir validate` without `--account`). It reads well in an
+/// ARN, and no release can have it: an account is 12 digits.
+pub const UNKNOWN_ACCOUNT: &str = "<account>";
+/// The region of an [`Owner`] when nobody said which one. No release can have it either.
+pub const UNKNOWN_REGION: &str = "<region>";
+
 impl Owner {
+    /// Whether somebody said which account it is.
+    #[must_use]
+    pub fn has_account(&self) -> bool {
+        self.account != UNKNOWN_ACCOUNT
+    }
+
+    /// Whether somebody said which region it is.
+    #[must_use]
+    pub fn has_region(&self) -> bool {
+        self.region != UNKNOWN_REGION
+    }
+
     /// The partition of the owner's region (`aws`, `aws-cn`, `aws-us-gov`), by the region's prefix.
     ///
     /// Source: AWS General Reference, "Amazon Resource Names (ARNs)".

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fenrir_core::owner::Owner;
+use fenrir_core::owner::{self, Owner};
 use fenrir_core::policy::{self, Context, Judgement};
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::template::Document;
@@ -172,10 +172,15 @@ fn refused_templates_are_told_why() {
     end(&failures);
 }
 
-/// `fenrir validate` on a laptop: no release, no world.
+/// `fenrir validate` on a laptop: no release, no world, and nobody says which account and region.
 #[test]
 fn what_needs_a_world_is_told() {
     let context = Context {
+        owner: Owner {
+            account: owner::UNKNOWN_ACCOUNT.into(),
+            region: owner::UNKNOWN_REGION.into(),
+            ..context().owner.clone()
+        },
         artifacts: None,
         ..context().clone()
     };
@@ -187,6 +192,31 @@ fn what_needs_a_world_is_told() {
         expect(&case, "txt", &told(&judgement.problems), &mut failures);
     }
     end(&failures);
+}
+
+/// An inventory that does not say of which account it is: nothing in it is taken for what a name may mean.
+#[test]
+fn a_world_of_no_account_allows_nothing() {
+    let text = "Transform: AWS::Serverless-2016-10-31\nResources:\n  F:\n    Type: AWS::Serverless::Function\n    \
+                Properties: {CodeUri: ., Role: orders-app, KmsKeyArn: 0a1b}\n";
+    let context = Context {
+        owner: Owner {
+            account: owner::UNKNOWN_ACCOUNT.into(),
+            ..context().owner.clone()
+        },
+        artifacts: None,
+        allowed: BTreeSet::new(),
+    };
+    let judgement = policy::judge(&Document::load(text).unwrap(), &context, world());
+    assert!(judgement.template.is_none());
+    let told: Vec<_> = judgement
+        .problems
+        .iter()
+        .map(|p| (p.severity, p.path.as_str()))
+        .collect();
+    let at = |name| (Severity::NotChecked, name);
+    let properties = ["/Resources/F/Properties/Role", "/Resources/F/Properties/KmsKeyArn"];
+    assert_eq!(told, properties.map(at));
 }
 
 /// What the judgement asks is what the first walk finds out: a world that answers nothing but that gives the same.

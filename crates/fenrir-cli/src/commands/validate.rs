@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use fenrir_core::owner::{UNKNOWN_ACCOUNT, UNKNOWN_REGION};
 use fenrir_core::ownership::World;
 use fenrir_core::policy::{self, Context, Judgement};
 use fenrir_core::problem::{Problem, Severity};
@@ -17,8 +18,8 @@ use crate::printer::Printer;
 use crate::project;
 use crate::source::{self, Source, reason};
 
-/// Account and region to judge for when nobody says: they only colour names and ARNs of the rewritten template.
-const NOBODY: (&str, &str) = ("000000000000", "us-east-1");
+/// Account and region to judge for when nobody says.
+const NOBODY: (&str, &str) = (UNKNOWN_ACCOUNT, UNKNOWN_REGION);
 
 /// The answer for programs.
 #[derive(Debug, Serialize)]

@@ -30,12 +30,40 @@ impl<'t> Arn<'t> {
 
     /// Whether it names something in the release's own partition, region and account. Services without regions or
     /// accounts in their ARNs leave those empty.
-    pub(crate) fn is_own(&self, judge: &Judge<'_>, scope: Scope) -> bool {
+    pub(crate) fn whose(&self, judge: &Judge<'_>, scope: Scope) -> Whose {
         let owner = judge.owner();
-        self.partition == owner.partition()
-            && self.region == if scope.region { owner.region.as_str() } else { "" }
-            && self.account == if scope.account { owner.account.as_str() } else { "" }
+        let part = |given: &str, own: &str, is_known: bool| {
+            if given == own {
+                Whose::Own
+            } else if is_known || given.is_empty() {
+                Whose::Foreign
+            } else {
+                Whose::Unknown
+            }
+        };
+        let in_scope = |named, own, is_known| if named { (own, is_known) } else { ("", true) };
+        let (region, knows_region) = in_scope(scope.region, owner.region.as_str(), owner.has_region());
+        let (account, knows_account) = in_scope(scope.account, owner.account.as_str(), owner.has_account());
+        let parts = [
+            // The region decides on it.
+            part(self.partition, owner.partition(), owner.has_region()),
+            part(self.region, region, knows_region),
+            part(self.account, account, knows_account),
+        ];
+        let any = |whose| parts.contains(&whose).then_some(whose);
+        any(Whose::Foreign).or(any(Whose::Unknown)).unwrap_or(Whose::Own)
     }
+}
+
+/// Whose an ARN is, by its partition, region and account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The release's.
+    Own,
+    /// Another's.
+    Foreign,
+    /// Nobody said for which account and region the template is judged. Never allowed.
+    Unknown,
 }
 
 /// Which parts the ARNs of a service have.

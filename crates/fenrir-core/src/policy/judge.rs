@@ -11,7 +11,7 @@ use super::{Context, merged::Merged};
 use crate::codes;
 use crate::house;
 use crate::names;
-use crate::owner::Owner;
+use crate::owner::{Owner, UNKNOWN_ACCOUNT, UNKNOWN_REGION};
 use crate::ownership::{self, Artifact, Limits, Placed, Tags, Wanted, World};
 use crate::problem::{Problem, Severity};
 use crate::template::{MAX_BYTES, MAX_PROBLEMS, intrinsic, shown};
@@ -309,6 +309,15 @@ impl<'a> Judge<'a> {
         });
     }
 
+    /// Says that what a text names cannot be checked, because nobody said for which account and region.
+    pub(super) fn nowhere(&mut self, place: &Place<'_>, text: &str) {
+        self.not_checked(
+            place,
+            format!("`{}` can only be checked for an account and a region", shown(text)),
+            Some("give `--account` and `--region`, or an inventory that names them"),
+        );
+    }
+
     fn not_owned(&mut self, place: &Place<'_>, noun: &str, asked: &str) {
         let Owner { project, config, .. } = self.owner();
         self.refuse(
@@ -342,10 +351,20 @@ impl<'a> Judge<'a> {
         );
     }
 
+    /// Whether there is a world, but nobody said in which of its accounts and regions this ARN is looked for.
+    fn is_nowhere(&self, arn: &str) -> bool {
+        let is_placeholder = arn.contains(UNKNOWN_ACCOUNT) || arn.contains(UNKNOWN_REGION);
+        matches!(self.knowledge, Knowledge::World(_)) && is_placeholder
+    }
+
     /// Whether something with an ARN has the correct tags.
     pub fn ask_arn(&mut self, place: &Place<'_>, noun: &str, arn: &str) -> bool {
         self.wanted.resources.insert(arn.to_owned());
         let owner = self.owner();
+        if self.is_nowhere(arn) {
+            self.nowhere(place, arn);
+            return false;
+        }
         let allowed = self.answer(place, arn, |index| {
             let tags = index.by_arn.get(arn);
             tags.is_some_and(|tags| ownership::is_allowed(tags, &owner.project, &owner.config))
@@ -362,6 +381,10 @@ impl<'a> Judge<'a> {
         let owner = self.owner();
         let arn = house::iam_arn(owner.partition(), &owner.account, "role", name);
         let service = self.id();
+        if self.is_nowhere(&arn) {
+            self.nowhere(place, name);
+            return None;
+        }
         let allowed = self.answer(place, name, |index| {
             let tags = index.by_arn.get(arn.as_str());
             tags.is_some_and(|tags| ownership::is_shared_with(tags, &owner.project, &owner.config, service))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::arn::{Arn, Scope};
+use super::arn::{Arn, Scope, Whose};
 use super::judge::{Judge, Local};
 use super::place::Place;
 use super::rule::{any_of, describe};
@@ -80,22 +80,32 @@ impl Kind {
             self.malformed(judge, place, text);
             return None;
         };
-        if !arn.is_own(judge, self.scope) {
-            let owner = judge.owner();
-            judge.refuse(
-                codes::FOREIGN,
-                place,
-                format!(
-                    "`{}` is not of account `{}` and region `{}`",
-                    shown(text),
-                    owner.account,
-                    owner.region
-                ),
-                format!("only {} of the own account and region can be used", self.a_noun()),
-            );
-            return None;
+        match arn.whose(judge, self.scope) {
+            Whose::Own => Some(text.to_owned()),
+            Whose::Foreign => {
+                self.foreign(judge, place, text);
+                None
+            }
+            Whose::Unknown => {
+                judge.nowhere(place, text);
+                None
+            }
         }
-        Some(text.to_owned())
+    }
+
+    fn foreign(&self, judge: &mut Judge<'_>, place: &Place<'_>, text: &str) {
+        let owner = judge.owner();
+        let own = if owner.has_account() && owner.has_region() {
+            format!("account `{}` and region `{}`", owner.account, owner.region)
+        } else {
+            "the own account and region".to_owned()
+        };
+        judge.refuse(
+            codes::FOREIGN,
+            place,
+            format!("`{}` is not of {own}", shown(text)),
+            format!("only {} of the own account and region can be used", self.a_noun()),
+        );
     }
 
     fn tail(&self, name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::fold::{fold, url_suffix};
+use super::super::fold::{GAP, fold, url_suffix};
 use super::super::judge::Judge;
 use super::super::kind;
 use super::super::place::Place;
@@ -217,6 +217,7 @@ fn log_bucket(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
         Some(name) => {
             kind::BUCKET.existing(judge, place, name);
         }
+        None if !judge.owner().has_region() && host.contains(".s3.") => judge.nowhere(place, host),
         None => judge.refuse(
             codes::REFERENCE,
             place,
@@ -312,7 +313,13 @@ static HEADER_TEXT: Pattern = Pattern {
 };
 
 fn host(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
-    if !is_own_host(judge, value) {
+    let folded = fold(judge, value).unwrap_or_default();
+    if is_own_host(judge, value) {
+        return;
+    }
+    if !judge.owner().has_region() && folded.get(1..).is_some_and(|rest| rest.starts_with(".execute-api.")) {
+        judge.nowhere(place, &folded.replace(GAP, "..."));
+    } else {
         judge.refuse(
             codes::LOCAL,
             place,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::arn::Arn;
 use super::super::judge::{Judge, Members};
 use super::super::kind::{self, Kind};
 use super::super::place::Place;
@@ -365,7 +366,12 @@ fn runtime_version(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
     };
     let owner = judge.owner();
     let start = format!("arn:{}:lambda:{}::runtime:", owner.partition(), owner.region);
-    let version = text.strip_prefix(&start);
+    let version = match Arn::parse(text) {
+        Some(arn) if !owner.has_region() && arn.service == "lambda" && arn.account.is_empty() => {
+            return judge.nowhere(place, text);
+        }
+        _ => text.strip_prefix(&start),
+    };
     if !version.is_some_and(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_hexdigit())) {
         judge.refuse(
             codes::REFERENCE,

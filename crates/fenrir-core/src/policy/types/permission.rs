@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::arn::{Arn, Scope};
+use super::super::arn::{Arn, Scope, Whose};
 use super::super::fold::{GAP, fold};
 use super::super::judge::{Judge, Members};
 use super::super::kind;
@@ -72,14 +72,19 @@ fn function_name(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
 }
 
 fn source_account(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
-    let own = judge.owner().account.clone();
-    if fold(judge, value).as_ref() != Some(&own) {
-        judge.refuse(
+    let owner = judge.owner();
+    let folded = fold(judge, value);
+    if folded.as_ref() == Some(&owner.account) {
+        return;
+    }
+    match folded {
+        Some(account) if !owner.has_account() => judge.nowhere(place, &account),
+        _ => judge.refuse(
             codes::FOREIGN,
             place,
             "`SourceAccount` is not the own account",
-            format!("leave it out: Fenrir sets `{own}`"),
-        );
+            format!("leave it out: Fenrir sets `{}`", owner.account),
+        ),
     }
 }
 
@@ -94,13 +99,15 @@ fn source_arn(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     let is_known = |part: &str| !part.contains(GAP) && !part.contains(['*', '?']);
     match arn {
         Some(arn) if is_known(arn.service) && is_known(arn.region) && is_known(arn.account) => {
-            if !arn.is_own(judge, Scope::REGIONAL) {
-                judge.refuse(
+            match arn.whose(judge, Scope::REGIONAL) {
+                Whose::Own => {}
+                Whose::Foreign => judge.refuse(
                     codes::FOREIGN,
                     place,
                     "`SourceArn` is not of the own account and region",
                     "only what is in the own account and region may call",
-                );
+                ),
+                Whose::Unknown => judge.nowhere(place, &folded.as_deref().unwrap_or_default().replace(GAP, "...")),
             }
         }
         _ => judge.refuse(
