@@ -121,7 +121,7 @@ const fn pull(source: Property, other_source: Property) -> [Property; 28] {
 const DESTINATION: &[Property] = &[check(
     "OnFailure",
     Rule::Custom(destination::on_failure),
-    "`Type` SQS or SNS, and a `Destination`",
+    "a `Destination`, and a `Type` (SQS or SNS) where it does not tell what it is",
 )
 .required()];
 
