@@ -207,7 +207,7 @@ catalogue! {
         bad: "Fn::ImportValue: shared", good: "Fn::GetAtt: [Queue, Arn]";
     UNKNOWN_TARGET = "F0302", "refers to nothing",
         what: "a Ref, GetAtt or Sub of something that is neither a resource of the template nor an allowed pseudo parameter",
-        why: "CloudFormation would refuse it, and AWS::NoValue would remove a property after it was checked",
+        why: "CloudFormation would refuse it, AWS::NoValue would remove a property after it was checked, and a parameter has its value from elsewhere",
         bad: "!Ref Quue", good: "!Ref Queue";
     UNKNOWN_ATTRIBUTE = "F0303", "attribute that the resource does not have",
         what: "a GetAtt or Sub of an attribute that the resource's type does not offer",

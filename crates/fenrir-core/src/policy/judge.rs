@@ -81,6 +81,7 @@ pub struct Local<'a> {
 pub struct Judge<'a> {
     context: &'a Context,
     knowledge: Knowledge<'a>,
+    merged: &'a Merged<'a>,
     locals: HashMap<&'a str, Option<Local<'a>>>,
     /// The resource that is judged now.
     here: Option<Local<'a>>,
@@ -113,6 +114,7 @@ impl<'a> Judge<'a> {
         Self {
             context,
             knowledge,
+            merged,
             locals,
             here: None,
             statements: Vec::new(),
@@ -178,6 +180,11 @@ impl<'a> Judge<'a> {
     /// All resources of supported types.
     pub fn locals(&self) -> impl Iterator<Item = Local<'a>> + '_ {
         self.locals.values().copied().flatten()
+    }
+
+    /// Whether the template declares a parameter of this name, which is refused there.
+    pub(super) fn has_parameter(&self, name: &str) -> bool {
+        self.merged.has_parameter(name)
     }
 
     /// All logical ids.

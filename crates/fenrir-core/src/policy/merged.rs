@@ -3,7 +3,7 @@
 //! Source: aws-sam-translator 1.115, `samtranslator/plugins/globals/globals.py`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -131,6 +131,8 @@ pub struct Merged<'a> {
     origins: Origins<'a>,
     /// What a template may refer to without declaring it.
     made: Vec<(String, &'static ResourceType)>,
+    /// The names in `Parameters`, which is refused, for those who refer to them.
+    parameters: HashSet<&'a str>,
     /// What is wrong with Globals itself.
     pub(super) problems: Vec<Problem>,
 }
@@ -185,8 +187,14 @@ impl<'a> Merged<'a> {
             made: resources.iter().flat_map(|(id, resource)| made(id, resource)).collect(),
             resources,
             origins,
+            parameters: names(template.get("Parameters")),
             problems,
         }
+    }
+
+    /// Whether `Parameters` has this name.
+    pub(super) fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.contains(name)
     }
 
     /// Logical ids and types of what a template may refer to without declaring it: the roles that Fenrir adds, and the
@@ -229,6 +237,11 @@ impl<'a> Merged<'a> {
         }
         Some(if is_global { global } else { own })
     }
+}
+
+fn names(section: Option<&Value>) -> HashSet<&str> {
+    let section = section.and_then(Value::as_object);
+    section.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
 fn too_many(count: usize) -> Problem {

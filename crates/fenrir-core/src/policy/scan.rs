@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use super::judge::{Judge, Members};
+use super::judge::{Judge, Local, Members};
 use super::place::Place;
+use super::rule::any_of;
 use crate::codes;
 use crate::suggest::nearest;
 use crate::template::intrinsic::{self, Piece, is_function, pieces};
@@ -188,11 +189,29 @@ fn sub(judge: &mut Judge<'_>, place: &Place<'_>, text: &str, variables: Option<&
     }
 }
 
-/// What to write instead of a name that no resource has.
-fn instead_of(judge: &Judge<'_>, id: &str) -> String {
+/// What is wrong with a name that no resource has, and what to write instead.
+fn unknown(judge: &Judge<'_>, id: &str) -> (String, String) {
+    let name = shown(id);
+    if id == "AWS::NoValue" {
+        let message = "`AWS::NoValue` is not allowed: it would remove what was checked".to_owned();
+        return (message, "leave the property out".to_owned());
+    }
+    if id.starts_with("AWS::") {
+        let message = format!("`{name}` is no pseudo parameter that may be used");
+        return (message, format!("write {}", any_of(PSEUDO)));
+    }
+    if judge.has_parameter(id) {
+        let message = format!("`{name}` is a parameter, and Fenrir takes none");
+        let help = "write the value out; what differs between configs belongs into a template of its own";
+        return (message, help.to_owned());
+    }
+    if let Some((owner, attribute)) = id.split_once('.')
+        && let Some(Some(local)) = judge.local(owner)
+    {
+        return of_resource(local, attribute);
+    }
     let is_role_of = |id: &str| id.strip_suffix("Role").is_some_and(|id| judge.local(id).is_some());
-    match id {
-        _ if id.starts_with("AWS::") => format!("the pseudo parameters that may be used are {}", PSEUDO.join(", ")),
+    let help = match id {
         "ServerlessRestApi" | "ServerlessHttpApi" => {
             "no API is made by itself here: add an `AWS::Serverless::Api` or `HttpApi`, and name that".to_owned()
         }
@@ -201,7 +220,22 @@ fn instead_of(judge: &Judge<'_>, id: &str) -> String {
             Some(near) => format!("did you mean `{near}`?"),
             None => "name a resource of this template, or write the value out".to_owned(),
         },
+    };
+    (format!("there is no resource `{name}` in this template"), help)
+}
+
+/// `!Ref F.Arn`, and `!Ref F.Version`, by which SAM lets a template name what it makes of `F`.
+fn of_resource(local: Local<'_>, attribute: &str) -> (String, String) {
+    let id = local.id;
+    let name = shown(attribute);
+    if local.kind.attributes.contains(&attribute) {
+        let message = format!("`Ref` names a resource, and `{id}.{name}` is an attribute");
+        return (message, format!("write `!GetAtt {id}.{name}`"));
     }
+    (
+        format!("`{id}.{name}` is no resource of this template, and what SAM makes of it cannot be named that way"),
+        format!("write `!Ref {id}` for the resource itself"),
+    )
 }
 
 /// A logical id with an attribute, or a logical id or pseudo parameter without one.
@@ -212,13 +246,8 @@ fn named(judge: &mut Judge<'_>, place: &Place<'_>, id: &str, attribute: Option<&
     match (judge.local(id), attribute) {
         (None, _) if judge.is_full() => {}
         (None, _) => {
-            let help = instead_of(judge, id);
-            judge.refuse(
-                codes::UNKNOWN_TARGET,
-                place,
-                format!("there is no resource `{}` in this template", shown(id)),
-                help,
-            );
+            let (message, help) = unknown(judge, id);
+            judge.refuse(codes::UNKNOWN_TARGET, place, message, help);
         }
         (Some(Some(local)), Some(attribute)) if !local.kind.attributes.contains(&attribute) => {
             let help = match (
@@ -227,7 +256,7 @@ fn named(judge: &mut Judge<'_>, place: &Place<'_>, id: &str, attribute: Option<&
             ) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, []) => "the type has none; write `!Ref`".to_owned(),
-                (None, all) => format!("it has {}", super::rule::any_of(all)),
+                (None, all) => format!("it has {}", any_of(all)),
             };
             judge.refuse(
                 codes::UNKNOWN_ATTRIBUTE,
