@@ -14,7 +14,7 @@ use super::rule::{any_of, describe};
 use super::types::function;
 use crate::codes;
 use crate::suggest::nearest;
-use crate::template::intrinsic::{self, Target};
+use crate::template::intrinsic::{self, Target, is_intrinsic};
 use crate::template::shown;
 
 /// One policy template.
@@ -362,6 +362,9 @@ pub static TEMPLATES: &[Template] = &[
 
 /// The rule of `Policies`: a list that is not empty, each item a map with exactly one template.
 pub(super) fn check(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
+    if managed(value).is_some() || has_statement(value) {
+        return policy(judge, place, value);
+    }
     let Some(items) = judge.filled_list(place, value) else {
         return;
     };
@@ -370,12 +373,82 @@ pub(super) fn check(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value)
     }
 }
 
+/// The name or ARN of a managed policy, also one that is put together.
+fn managed(item: &Value) -> Option<&str> {
+    item.as_str().or_else(|| item.get("Fn::Sub")?.as_str())
+}
+
+fn has_statement(item: &Value) -> bool {
+    ["Statement", "PolicyDocument"]
+        .iter()
+        .any(|key| item.get(key).is_some())
+}
+
+/// What templates of others often have instead of a policy template.
+fn no_template(judge: &mut Judge<'_>, place: &Place<'_>, item: &Value) -> bool {
+    let problem = if let Some(text) = managed(item) {
+        let name = text.rsplit('/').next().unwrap_or(text);
+        match TEMPLATES.iter().find(|template| template.name == name) {
+            Some(template) => Some((
+                format!("`{name}` has no parameters here"),
+                format!("write `- {name}: {{{}}}`", parameters(template)),
+            )),
+            None => Some((
+                format!("`{}` is a managed policy, and those are not allowed", shown(name)),
+                instead_of(name).unwrap_or(TEMPLATE_HELP).to_owned(),
+            )),
+        }
+    } else if is_intrinsic(item) {
+        Some((
+            "a policy from elsewhere is not allowed".to_owned(),
+            TEMPLATE_HELP.to_owned(),
+        ))
+    } else {
+        has_statement(item).then(|| {
+            (
+                "statements of one's own are not allowed in `Policies`".to_owned(),
+                format!("{TEMPLATE_HELP}; or name a `Role` that has the statements"),
+            )
+        })
+    };
+    let Some((message, help)) = problem else { return false };
+    judge.refuse(codes::POLICIES, place, message, help);
+    true
+}
+
+fn parameters(template: &Template) -> String {
+    let all: Vec<_> = template.parameters.iter().map(|name| format!("{name}: ...")).collect();
+    all.join(", ")
+}
+
+const TEMPLATE_HELP: &str = "write the policy template for what is used, such as `- SQSSendMessagePolicy: {QueueName: \
+                             !Ref Queue}`; docs/policy.md lists them";
+
+/// What makes a managed policy unneeded: Fenrir's role has it, for exactly what is named.
+fn instead_of(managed: &str) -> Option<&'static str> {
+    Some(match managed {
+        "AWSLambdaBasicExecutionRole" => "leave it out: Fenrir grants the log group",
+        "AWSLambdaVPCAccessExecutionRole" => "leave it out: Fenrir grants it to a function with `VpcConfig`",
+        "AWSXRayDaemonWriteAccess" | "AWSXrayWriteOnlyAccess" => {
+            "leave it out: Fenrir grants it to a function with `Tracing: Active`"
+        }
+        "AWSLambdaSQSQueueExecutionRole" | "AWSLambdaKinesisExecutionRole" | "AWSLambdaDynamoDBExecutionRole" => {
+            "leave it out: Fenrir grants what the `Events` of the function need"
+        }
+        _ => return None,
+    })
+}
+
 fn policy(judge: &mut Judge<'_>, place: &Place<'_>, item: &Value) {
+    if no_template(judge, place, item) {
+        return;
+    }
     let sole = item.as_object().and_then(intrinsic::sole);
     let Some((name, parameters)) = sole else {
-        let given = item
-            .as_str()
-            .map_or_else(|| describe(item).to_owned(), |text| format!("`{}`", shown(text)));
+        let given = item.as_object().map_or_else(
+            || describe(item).to_owned(),
+            |members| format!("a map with {}", members.len()),
+        );
         return judge.refuse(
             codes::POLICIES,
             place,
