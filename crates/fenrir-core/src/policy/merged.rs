@@ -12,9 +12,9 @@ use crate::problem::{Problem, pointer};
 use crate::template::intrinsic::is_intrinsic;
 use crate::template::{Document, MAX_BYTES, shown, size};
 
-use super::registry::ResourceType;
+use super::registry::{self, ResourceType};
 use super::role;
-use super::rule::{any_of, describe};
+use super::rule::{Rule, any_of, describe};
 use super::types::function;
 use crate::suggest::nearest;
 
@@ -323,10 +323,7 @@ fn sections<'a>(
             .keys()
             .filter(|key| !section.properties.contains(&key.as_str()))
         {
-            let help = match nearest(key, section.properties.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("write it into each `AWS::Serverless::{name}`"),
-            };
+            let help = instead_of(section, key);
             tell(
                 pointer(&path, key),
                 format!("SAM takes no `{}` in the Globals of `{name}`", shown(key)),
@@ -336,6 +333,23 @@ fn sections<'a>(
         found.insert(format!("AWS::Serverless::{name}"), (section, properties));
     }
     found
+}
+
+/// What to write instead of a property that SAM does not take in Globals.
+fn instead_of(section: &Section, key: &str) -> String {
+    let kind = format!("AWS::Serverless::{}", section.name);
+    let table = registry::find(&kind).map_or(&[][..], |kind| kind.properties);
+    let property = table.iter().find(|property| property.name == key);
+    match (property, nearest(key, section.properties.iter().copied())) {
+        (Some(property), _) => match property.rule {
+            Rule::Generated => "leave it out: Fenrir makes the name from project, config and logical id".to_owned(),
+            Rule::Forced(_) => "leave it out: Fenrir sets it".to_owned(),
+            Rule::Refused => format!("leave it out, on each `{kind}` too: {}", property.why),
+            _ => format!("write it into each `{kind}`"),
+        },
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => "leave it out; docs/policy.md lists what is allowed".to_owned(),
+    }
 }
 
 fn merge_resource(
