@@ -486,6 +486,18 @@ pub(in super::super) fn role(judge: &mut Judge<'_>, place: &Place<'_>, value: &m
     let Some(text) = judge.literal(place, value) else {
         return;
     };
+    if has_path(text) {
+        let like = judge.arn("iam::{account}:role/name");
+        return judge.refuse(
+            codes::REFERENCE,
+            place,
+            format!(
+                "`{}` is a role with a path, and only roles without one can be used",
+                shown(text)
+            ),
+            format!("name a role whose ARN is like `{like}`"),
+        );
+    }
     let Some(arn) = ROLE.arn(judge, place, text) else {
         return;
     };
@@ -494,6 +506,17 @@ pub(in super::super) fn role(judge: &mut Judge<'_>, place: &Place<'_>, value: &m
     {
         *value = Value::String(arn);
     }
+}
+
+/// Whether it is `path/name`, with or without `role/` before it, or the ARN of such a role.
+fn has_path(text: &str) -> bool {
+    let resource = match Arn::parse(text) {
+        Some(arn) if arn.service == "iam" => arn.resource.strip_prefix("role/"),
+        Some(_) => None,
+        None => Some(text.strip_prefix("role/").unwrap_or(text)).filter(|text| !text.contains(':')),
+    };
+    let parts = resource.and_then(|resource| resource.rsplit_once('/'));
+    parts.is_some_and(|(path, name)| !path.is_empty() && !name.is_empty())
 }
 
 /// `{SecurityGroupIds, SubnetIds}`: literals, both not empty, rewritten to ids.
