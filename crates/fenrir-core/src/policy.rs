@@ -11,6 +11,7 @@ mod arn;
 mod artifact;
 mod by_name;
 mod destination;
+mod echo;
 pub mod events;
 mod fold;
 pub mod judge;
@@ -98,7 +99,7 @@ fn run(document: &Document, context: &Context, knowledge: Knowledge<'_>) -> (Jud
     if let Some(resources) = template.get_mut("Resources").and_then(Value::as_object_mut) {
         resources.extend(added);
     }
-    let mut problems = in_order(document, &merged, problems);
+    let mut problems = in_order(document, &merged, echo::without(problems, document.value()));
     // Nobody is asked before it is known how much there is to ask.
     let wanted = if wanted.len() > MOST_WANTED {
         problems.push(
