@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::artifact;
 use super::judge::{Judge, Members};
 use super::kind;
 use super::place::Place;
@@ -44,7 +45,7 @@ pub(super) fn body(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
 /// The definition in a file of the release, checked by `check`; its value rules too, because the walk over the template
 /// did not see it. Where there is no release yet, nobody has read the file behind a local path.
 pub(super) fn of_file(judge: &mut Judge<'_>, place: &Place<'_>, uri: &Value, check: Custom) -> Option<Value> {
-    let uri = judge.literal(place, uri)?;
+    let uri = artifact::location(judge, place, uri)?;
     if judge.context().artifacts.is_none() && !uri.starts_with("s3:") {
         judge.not_checked(
             place,

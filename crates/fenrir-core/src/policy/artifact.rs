@@ -10,11 +10,11 @@ use crate::template::shown;
 /// The rule of `CodeUri` and `ContentUri`: a literal `s3://bucket/key` of the release's artifacts, rewritten to the
 /// bucket, key and version of the very bytes that were hashed. Where there is no release yet, a local path passes.
 pub(super) fn code(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
-    let Some(text) = judge.literal(place, value) else {
+    let Some(text) = location(judge, place, value) else {
         return;
     };
     let Some((bucket, key)) = parse(text) else {
-        if judge.context().artifacts.is_some() || text.starts_with("s3:") || text.is_empty() {
+        if judge.context().artifacts.is_some() || text.starts_with("s3:") {
             judge.refuse(
                 codes::ARTIFACT,
                 place,
@@ -34,6 +34,30 @@ pub(super) fn code(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
         pinned.insert("Version".to_owned(), Value::String(version));
     }
     *value = Value::Object(pinned);
+}
+
+/// Where something lies, as a literal text that is not empty; or a problem.
+pub(super) fn location<'v>(judge: &mut Judge<'_>, place: &Place<'_>, value: &'v Value) -> Option<&'v str> {
+    if let (Some(bucket), Some(key)) = (value.get("Bucket"), value.get("Key")) {
+        let part = |value: &Value, otherwise: &str| shown(value.as_str().unwrap_or(otherwise));
+        judge.refuse(
+            codes::LITERAL,
+            place,
+            format!("`{}` is a map where a literal text is needed", place.name()),
+            format!("write `s3://{}/{}`", part(bucket, "bucket"), part(key, "key")),
+        );
+        return None;
+    }
+    let text = judge.literal(place, value)?;
+    if text.is_empty() {
+        judge.refuse(
+            codes::ARTIFACT,
+            place,
+            format!("`{}` is empty", place.name()),
+            "name a path, relative to the folder of the template",
+        );
+    }
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Bucket and key of a canonical `s3://bucket/key`.

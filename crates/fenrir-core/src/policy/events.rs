@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::judge::{Judge, Members};
 use super::place::Place;
 use super::registry::{Generated, Generates, Others};
-use super::rule::{Property, describe};
+use super::rule::{Property, belongs_inside, describe};
 use crate::codes;
 use crate::suggest::nearest;
 use crate::template::shown;
@@ -99,11 +99,15 @@ pub(super) fn events(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value
 }
 
 fn event(judge: &mut Judge<'_>, place: &Place<'_>, members: &mut Members, types: &[&'static EventType]) {
+    let table = members.get("Type").and_then(Value::as_str);
+    let table = table.and_then(|name| types.iter().find(|kind| kind.name == name));
+    let table = table.map_or(&[][..], |kind| kind.properties);
     for key in members
         .keys()
         .filter(|key| !["Type", "Properties"].contains(&key.as_str()))
     {
         let help = match nearest(key, ["Type", "Properties"]) {
+            _ if belongs_inside(table, key) => "it belongs under `Properties`".to_owned(),
             Some(near) => format!("did you mean `{near}`?"),
             None => "an event has `Type` and `Properties`".to_owned(),
         };

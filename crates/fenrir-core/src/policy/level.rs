@@ -6,7 +6,7 @@ use super::judge::{Judge, Members};
 use super::merged::Merged;
 use super::place::Place;
 use super::registry::{self, Generated, TYPES};
-use super::rule::{Property, Rule, Shape, any_of, check, describe, safe};
+use super::rule::{Property, Rule, Shape, any_of, belongs_inside, check, describe, safe};
 use super::{events, scan};
 use crate::codes;
 use crate::suggest::nearest;
@@ -204,6 +204,7 @@ fn resources(judge: &mut Judge<'_>, written: &Value, merged: &Merged<'_>) -> Map
 fn resource(judge: &mut Judge<'_>, id: &str, place: &Place<'_>, value: &mut Value) {
     let Some(members) = judge.map(place, value) else { return };
     judge.enter(id);
+    let table = kind_of(members).map_or(&[][..], |kind| kind.properties);
     for (key, value) in members.iter_mut() {
         let place = place.key(key);
         if let Some(property) = RESOURCE.iter().find(|property| property.name == key) {
@@ -211,6 +212,7 @@ fn resource(judge: &mut Judge<'_>, id: &str, place: &Place<'_>, value: &mut Valu
             continue;
         }
         let help = match nearest(key, RESOURCE.iter().map(|property| property.name)) {
+            _ if belongs_inside(table, key) => "it belongs under `Properties`".to_owned(),
             Some(near) => format!("did you mean `{near}`?"),
             None => "leave it out".to_owned(),
         };
@@ -234,6 +236,11 @@ fn resource(judge: &mut Judge<'_>, id: &str, place: &Place<'_>, value: &mut Valu
         members.entry("DeletionPolicy").or_insert(json!("RetainExceptOnCreate"));
         members.entry("UpdateReplacePolicy").or_insert(json!("Retain"));
     }
+}
+
+/// The type of a resource, where it is one of the list.
+fn kind_of(members: &Members) -> Option<&'static registry::ResourceType> {
+    registry::find(members.get("Type")?.as_str()?)
 }
 
 fn attribute(judge: &mut Judge<'_>, place: &Place<'_>, property: &Property, value: &mut Value) {
@@ -263,7 +270,7 @@ fn find_type(judge: &mut Judge<'_>, place: &Place<'_>, members: &Members) -> Opt
         );
         return None;
     };
-    let kind = name.as_str().and_then(registry::find);
+    let kind = kind_of(members);
     if kind.is_none() {
         let given = name.as_str().unwrap_or_default();
         let help = match (instead_of(given), nearest(given, TYPES.iter().map(|kind| kind.name))) {

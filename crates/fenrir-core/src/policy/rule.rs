@@ -368,6 +368,13 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// Whether a key that stands beside the properties is one of them, and may be given.
+#[must_use]
+pub fn belongs_inside(table: &[Property], key: &str) -> bool {
+    let is_given = |property: &Property| !matches!(property.rule, Rule::Refused | Rule::Generated | Rule::Forced(_));
+    table.iter().any(|property| property.name == key && is_given(property))
+}
+
 /// `a`, `b` or `c`.
 #[must_use]
 pub fn any_of(names: &[&str]) -> String {

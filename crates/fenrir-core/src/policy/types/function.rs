@@ -219,7 +219,7 @@ const PROPERTIES: &[Property] = &[
     refused("InlineCode", "it has no SHA-256, and wins over a verified `CodeUri`"),
     refused(
         "PackageType",
-        "images are not supported: their bytes are not in the release",
+        "code is always a zip; images are not supported, because their bytes are not in the release",
     ),
     refused(
         "PublishToLatestPublished",

@@ -46,13 +46,9 @@ const PROPERTIES: &[Property] = &[
     .example("!GetAtt Fn.Arn"),
     check(
         "Principal",
-        Rule::OneOf(&[
-            "elasticloadbalancing.amazonaws.com",
-            "secretsmanager.amazonaws.com",
-            "apigateway.amazonaws.com",
-            "events.amazonaws.com",
-        ]),
-        "services only, never accounts",
+        Rule::Custom(principal),
+        "`elasticloadbalancing.amazonaws.com`, `secretsmanager.amazonaws.com`, `apigateway.amazonaws.com` or \
+         `events.amazonaws.com`: services only, never accounts",
     )
     .required(),
     check(
@@ -66,6 +62,29 @@ const PROPERTIES: &[Property] = &[
     refused("InvokedViaFunctionUrl", OTHERS),
     refused("PrincipalOrgID", OTHERS),
 ];
+
+/// What calls by an event of the function gets its permission from SAM.
+fn principal(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
+    const SERVICES: Rule = Rule::OneOf(&[
+        "elasticloadbalancing.amazonaws.com",
+        "secretsmanager.amazonaws.com",
+        "apigateway.amazonaws.com",
+        "events.amazonaws.com",
+    ]);
+    let event = match value.as_str() {
+        Some("sns.amazonaws.com") => "SNS",
+        Some("s3.amazonaws.com") => "S3",
+        Some("scheduler.amazonaws.com") => "ScheduleV2",
+        Some(text) if text.starts_with("logs.") && text.ends_with("amazonaws.com") => "CloudWatchLogs",
+        _ => return SERVICES.apply(judge, place, value),
+    };
+    judge.refuse(
+        codes::LITERAL,
+        place,
+        format!("`Principal` cannot be `{}`", shown(value.as_str().unwrap_or_default())),
+        format!("leave the permission out and give the function an event of type `{event}`, which brings its own"),
+    );
+}
 
 fn function_name(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) {
     kind::FUNCTION.local_reference(judge, place, value);
