@@ -138,6 +138,19 @@ fn a_text_beyond_the_limit_is_not_read() {
 }
 
 #[test]
+fn a_key_that_is_none_is_told_of_its_map() {
+    for text in [
+        "Variables:\n  F: {[a]: b}",
+        "Variables:\n  F:\n    {a: b}: c",
+        "x: &x y\nVariables:\n  F: {*x : c}",
+    ] {
+        let problems = Document::load(text).unwrap_err();
+        let told: Vec<_> = problems.iter().map(|p| (p.code.as_ref(), p.path.as_str())).collect();
+        assert_eq!(told, [(codes::BAD_KEY, "/Variables/F")], "{text}");
+    }
+}
+
+#[test]
 fn the_number_of_problems_is_limited() {
     assert_eq!(
         refusals(&format!("a: [{}]", "yes, ".repeat(10_000))).len(),

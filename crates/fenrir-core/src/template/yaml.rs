@@ -178,6 +178,12 @@ impl Loader {
         })
     }
 
+    /// The pointer of the map whose key comes next.
+    fn map_path(&self) -> String {
+        let path = self.path();
+        path.rsplit_once('/').map_or("", |(map, _)| map).to_owned()
+    }
+
     /// The key into the positions of the part that comes next.
     fn next_key(&self) -> Key {
         self.open
@@ -239,14 +245,10 @@ impl Loader {
     }
 
     fn key(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Step {
-        let parent = |loader: &Self| {
-            let path = loader.path();
-            path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned()
-        };
         if text.len() > MAX_KEY_BYTES {
-            return Err(limits::long_key(&parent(self), text).at(Some(at)));
+            return Err(limits::long_key(&self.map_path(), text).at(Some(at)));
         }
-        let path = |loader: &Self| pointer(&parent(loader), text);
+        let path = |loader: &Self| pointer(&loader.map_path(), text);
         if tag.is_some() {
             self.tell(at, |loader| {
                 let message = format!("the key `{}` has a tag", shown(text));
@@ -318,7 +320,7 @@ impl Loader {
 
     fn start(&mut self, container: Container, anchor: usize, tag: Option<&Tag>, at: Position) -> Step {
         if self.expects_key() {
-            let problem = Problem::error(codes::BAD_KEY, self.path(), "a list or a map cannot be a key");
+            let problem = Problem::error(codes::BAD_KEY, self.map_path(), "a list or a map cannot be a key");
             return Err(problem
                 .at(Some(at))
                 .help("write the key as text, in quotes where it begins with `{` or `[`"));
@@ -359,7 +361,7 @@ impl Loader {
 
     fn alias(&mut self, anchor: usize, at: Position) -> Step {
         if self.expects_key() {
-            let problem = Problem::error(codes::BAD_KEY, self.path(), "an alias cannot be a key");
+            let problem = Problem::error(codes::BAD_KEY, self.map_path(), "an alias cannot be a key");
             return Err(problem.at(Some(at)).help("write the key out"));
         }
         let Some((value, size)) = self.anchors.get(&anchor) else {
