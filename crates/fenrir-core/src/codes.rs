@@ -305,10 +305,6 @@ catalogue! {
         what: "everything in `Policies` but the listed templates, each with exactly its parameters",
         why: "managed policies and statements could grant anything",
         bad: "Policies: [AdministratorAccess]", good: "Policies: [{DynamoDBCrudPolicy: {TableName: !Ref Table}}]";
-    ROLE = "F0602", "role that the function may not have",
-        what: "a role without the tags ProjectName, ConfigName and ServiceName of the function (or `_all`), or with a path",
-        why: "whoever chooses the role chooses the rights",
-        bad: "Role: admin", good: "Policies: [...]";
 
     SECOND_TYPE = "F0901", "resource that the transform added",
         what: "a resource of the processed template that the checked template does not explain",
