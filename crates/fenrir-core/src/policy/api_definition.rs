@@ -47,6 +47,10 @@ pub(super) fn body(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
 pub(super) fn of_file(judge: &mut Judge<'_>, place: &Place<'_>, uri: &Value, check: Custom) -> Option<Value> {
     let uri = artifact::location(judge, place, uri)?;
     if judge.context().artifacts.is_none() && !uri.starts_with("s3:") {
+        if !artifact::is_path(uri) {
+            artifact::no_artifact(judge, place, uri);
+            return None;
+        }
         judge.not_checked(
             place,
             format!("the definition in `{}` is only checked when it is deployed", shown(uri)),

@@ -14,13 +14,8 @@ pub(super) fn code(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
         return;
     };
     let Some((bucket, key)) = parse(text) else {
-        if judge.context().artifacts.is_some() || text.starts_with("s3:") {
-            judge.refuse(
-                codes::ARTIFACT,
-                place,
-                format!("`{}` is not an artifact", shown(text)),
-                "name a local path and let `fenrir package` upload it",
-            );
+        if judge.context().artifacts.is_some() || !is_path(text) {
+            no_artifact(judge, place, text);
         }
         return;
     };
@@ -34,6 +29,20 @@ pub(super) fn code(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Value) 
         pinned.insert("Version".to_owned(), Value::String(version));
     }
     *value = Value::Object(pinned);
+}
+
+/// Whether a text is meant as a local path, which `fenrir package` looks for, and not as an address.
+pub(super) fn is_path(text: &str) -> bool {
+    !text.starts_with("s3:") && !text.contains("://")
+}
+
+pub(super) fn no_artifact(judge: &mut Judge<'_>, place: &Place<'_>, text: &str) {
+    judge.refuse(
+        codes::ARTIFACT,
+        place,
+        format!("`{}` is not an artifact", shown(text)),
+        "name a local path and let `fenrir package` upload it",
+    );
 }
 
 /// Where something lies, as a literal text that is not empty; or a problem.
