@@ -33,16 +33,9 @@ struct Folding<'a, 'j> {
 impl Folding<'_, '_> {
     /// Counts what was made, each thing as one byte more than its length.
     fn made(&mut self, text: String) -> Option<String> {
-        match self.room.checked_sub(text.len() + 1) {
-            Some(room) => {
-                self.room = room;
-                Some(text)
-            }
-            None => {
-                self.room = 0;
-                None
-            }
-        }
+        let room = self.room.checked_sub(text.len() + 1);
+        self.room = room.unwrap_or(0);
+        room.map(|_| text)
     }
 
     fn value(&mut self, value: &Value) -> Option<String> {

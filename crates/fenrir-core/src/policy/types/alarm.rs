@@ -122,7 +122,7 @@ const PROM_QL: &[Property] = &[
 ];
 
 /// `@aws.account` is the label of the account, and a label may be written with escapes.
-/// Source: CloudWatch User Guide, "PromQL"; Prometheus, "UTF-8 label names".
+/// Source: CloudWatch User Guide, "`PromQL`"; Prometheus, "UTF-8 label names".
 static OWN_QUERY: Pattern = Pattern {
     describe: "a query without `@aws` labels and without `\\`",
     fits: |text| !text.to_ascii_lowercase().contains("@aws") && !text.contains('\\'),
