@@ -44,6 +44,7 @@ TYPES_NOT_DEPLOYED = {
 CASES_NOT_DEPLOYED = {
     "alarm-anomaly": "(metric math) is not supported",
     "alarm-metric-math": "(metric math) is not supported",
+    "alarm-of-a-query": "MetricName and Namespace are required",
     # As on AWS: S3 asks the queue, and Fenrir writes no policies of queues and topics yet.
     "bucket-everything": "Unable to validate the following destination configurations",
 }

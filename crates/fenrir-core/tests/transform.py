@@ -7,6 +7,7 @@ runs over the result where it is installed. The Rust tests read these files, so 
 """
 
 import json
+import logging
 import os
 import pathlib
 import sys
@@ -16,6 +17,9 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
 
 from samtranslator.model.exceptions import InvalidDocumentException  # noqa: E402
 from samtranslator.translator.transform import transform  # noqa: E402
+
+# The translator tells of metrics and toggles that only AWS has.
+logging.disable(logging.ERROR)
 
 CASES = pathlib.Path(__file__).parent / "cases"
 FOLDERS = ["accepted", "projects"]
@@ -44,6 +48,10 @@ def transformed(case):
         processed = transform(json.loads(case.with_suffix(".json").read_text(encoding="utf-8")), {}, NoManagedPolicies())
     except InvalidDocumentException as refusal:
         return None, [cause.message for cause in refusal.causes]
+    for resource in processed["Resources"].values():
+        # SAM keeps them in a set, so their order is another at every run.
+        if isinstance(resource.get("DependsOn"), list):
+            resource["DependsOn"].sort()
     text = json.dumps(processed, indent=2, ensure_ascii=False) + "\n"
     return text, [f"{match.rule.id} {match.message}" for match in lint(text)]
 
