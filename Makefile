@@ -54,7 +54,7 @@ lambdas: venv
 
 # cargo-lambda's own compiler links for other processors and for the C library of Lambda's machines; it asks for Zig.
 release: venv
-	@$(BUILD) --release --$(ARCH) --exclude fenrir-cli
+	@$(BUILD) --release --$(ARCH) --exclude fenrir-cli --lambda-dir target/lambda
 
 demo: venv
 	@$(VENV_PYTHON) tests/demo.py $(if $(KEEP),--keep)
@@ -75,9 +75,9 @@ invoke: lambdas
 	@$(VENV_PYTHON) tests/invoke.py "$(STEP)"
 
 # The release profile, for this machine: sizes and times are those of what is shipped.
-bench: export FENRIR_LAMBDAS := $(CARGO_TARGET_DIR)/lambda
+bench: export FENRIR_LAMBDAS := $(CARGO_TARGET_DIR)/lambda-bench
 bench: venv
-	@$(BUILD) --release --compiler cargo
+	@$(BUILD) --release --compiler cargo --lambda-dir "$(FENRIR_LAMBDAS)"
 	cargo bench --locked --manifest-path benches/Cargo.toml
 	$(VENV_PYTHON) tests/bench.py
 

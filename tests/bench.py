@@ -142,5 +142,5 @@ def show(rows: list[tuple]) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("CARGO_TARGET_DIR", str(ROOT / "target"))
-    os.environ.setdefault("FENRIR_LAMBDAS", str(Path(os.environ["CARGO_TARGET_DIR"]) / "lambda"))
+    os.environ.setdefault("FENRIR_LAMBDAS", str(Path(os.environ["CARGO_TARGET_DIR"]) / "lambda-bench"))
     sys.exit(main())

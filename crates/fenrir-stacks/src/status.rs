@@ -419,7 +419,7 @@ impl fmt::Display for Status {
 pub fn document() -> String {
     let mut text = String::from(
         "# What each step makes of a stack's status\n\n\
-         Written from `crates/fenrir-stacks/src/status.rs` (`FENRIR_BLESS=1 cargo nextest run -E 'test(states_document)'` \
+         Written from `crates/fenrir-stacks/src/status.rs` (`FENRIR_BLESS=1 cargo test -p fenrir-stacks states_document` \
          writes it anew). The steps decide by this very table.\n\n\
          Lock takes a lock over only where the stack is not in progress. WaitChangeSet and Execute read the change set, \
          not the stack. WaitExecute waits while the stack is in progress; then the newest status that its **own** \

@@ -9,6 +9,7 @@ use super::registry::{self, Generated, TYPES};
 use super::rule::{Property, Rule, Shape, any_of, belongs_inside, check, describe, safe};
 use super::{events, scan};
 use crate::codes;
+use crate::owner::{Owner, config_problem, project_problem};
 use crate::suggest::nearest;
 use crate::template::{Document, shown};
 
@@ -138,7 +139,34 @@ pub(super) fn template(judge: &mut Judge<'_>, document: &Document, merged: &Merg
             );
         }
     }
+    named(judge, template);
     Value::Object(rewritten)
+}
+
+/// Project and config have to be well-formed. Those of a release are; `fenrir validate` takes them from the template.
+fn named(judge: &mut Judge<'_>, template: &Value) {
+    let Owner { project, config, .. } = judge.owner();
+    for (key, name, problem, example) in [
+        ("ProjectName", project, project_problem(project), "payments/ledger"),
+        ("ConfigName", config, config_problem(config), "production"),
+    ] {
+        let Some(problem) = problem else { continue };
+        let (place, message) = match template.get(key) {
+            None => (Place::ROOT, format!("the template has no `{key}`")),
+            Some(Value::String(_)) => (
+                Place::ROOT.key(key),
+                format!("`{key}` is `{}`, which {problem}", shown(name)),
+            ),
+            // That it is no text is told already.
+            Some(_) => continue,
+        };
+        judge.refuse(
+            codes::OWNER,
+            &place,
+            message,
+            format!("write such as `{key}: {example}`"),
+        );
+    }
 }
 
 fn unknown_section(judge: &mut Judge<'_>, place: &Place<'_>, key: &str) {
