@@ -1,4 +1,5 @@
-//! What Validate's judgement costs: loading and judging hello, and 100 and 400 functions, each with a role.
+//! What Validate's judgement costs: loading and judging hello, 100 and 400 functions, each with a role, and the
+//! largest template: 500 resources that are 1 MB once they are rewritten.
 //!
 //! `load` is the command's part (YAML with positions), `judge` the step's (the value out of the release, asked and
 //! judged).
@@ -20,8 +21,9 @@ use fenrir_core::template::Document;
 
 const CODE: &str = "s3://code/a.zip";
 
-/// An API and `n` functions, each with a role and a path of the API.
-fn template(n: usize) -> String {
+/// An API and `n` functions, each with a role, a path of the API, and a variable of so many bytes more.
+fn template(n: usize, padding: usize) -> String {
+    let padding = "x".repeat(padding);
     let mut text = String::from(
         "Transform: AWS::Serverless-2016-10-31\nProjectName: bench\nConfigName: dev\nResources:\n  Api:\n    \
          Type: AWS::Serverless::Api\n    Properties:\n      StageName: dev\n      EndpointConfiguration: REGIONAL\n",
@@ -31,7 +33,7 @@ fn template(n: usize) -> String {
             text,
             "  Function{at}:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: {CODE}\n      \
              Handler: app.handler\n      Runtime: python3.12\n      Timeout: 10\n      MemorySize: 256\n      \
-             Role: role{at}\n      Environment:\n        Variables:\n          STAGE: dev\n          URL: !Sub \
+             Role: role{at}\n      Environment:\n        Variables:\n          STAGE: dev{padding}\n          URL: !Sub \
              https://${{Api}}.execute-api.${{AWS::Region}}.amazonaws.com/dev\n      Events:\n        Call:\n          \
              Type: Api\n          Properties:\n            RestApiId: !Ref Api\n            Path: /path{at}\n            \
              Method: get\n",
@@ -79,8 +81,13 @@ fn world(n: usize) -> (Context, World) {
 }
 
 fn measure(criterion: &mut Criterion) {
-    for (name, n) in [("hello", 1), ("100 functions", 100), ("400 functions", 400)] {
-        let text = template(n);
+    for (name, n, padding) in [
+        ("hello", 1, 0),
+        ("100 functions", 100, 0),
+        ("400 functions", 400, 0),
+        ("500 resources of 1 MB", 499, 1250),
+    ] {
+        let text = template(n, padding);
         let (context, world) = world(n);
         let value = Document::load(&text).unwrap().value().clone();
         assert!(
