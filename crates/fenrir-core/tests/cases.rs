@@ -255,3 +255,38 @@ fn nothing_is_asked_that_was_not_wanted() {
         assert_eq!(all.template, few.template, "{}", case.display());
     }
 }
+
+/// Every row of the reference page that can refuse something has a case that is refused there; every row that is checked
+/// or overwritten stands in a case or is generated.
+#[test]
+fn every_row_that_can_refuse_has_a_case() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policy.md")).unwrap();
+    let refused: Vec<String> = cases("refused")
+        .iter()
+        .map(|case| fs::read_to_string(case.with_extension("txt")).unwrap())
+        .collect();
+    let told: std::collections::HashSet<&str> = refused
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .filter(|word| word.starts_with('/'))
+        .flat_map(|pointer| pointer.split('/'))
+        .collect();
+    let mut section = "";
+    let mut missing = Vec::new();
+    let mut rows = 0;
+    for line in page.lines() {
+        if line.starts_with("##") {
+            section = line.trim_start_matches(['#', ' ']);
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let [_, name, "check" | "refuse" | "overwrite", ..] = cells.as_slice() {
+            let name = name.trim_matches('*');
+            rows += 1;
+            if !told.contains(name) {
+                missing.push(format!("{section}: {name}"));
+            }
+        }
+    }
+    assert!(rows > 400, "{rows} rows were found");
+    assert!(missing.is_empty(), "no case is refused for\n{}", missing.join("\n"));
+}
