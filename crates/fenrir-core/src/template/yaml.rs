@@ -23,7 +23,7 @@ pub(super) fn load(text: &str) -> Result<(Value, Positions), Vec<Problem>> {
             Err(error) => Err(unreadable(&error)),
         };
         if let Err(problem) = step {
-            loader.problems.push(problem);
+            loader.end_with(problem);
             return Err(loader.problems);
         }
     }
@@ -147,19 +147,25 @@ impl Loader {
     }
 
     fn finish(mut self) -> Result<(Value, Positions), Vec<Problem>> {
-        match self.root {
+        match self.root.take() {
             None => {
                 let problem = Problem::error(codes::NOT_A_MAP, "", "the file is empty");
-                self.problems.push(
+                self.end_with(
                     problem.help("a template begins with `Transform: AWS::Serverless-2016-10-31` and `Resources:`"),
                 );
             }
             Some(value) if self.problems.is_empty() && value.is_object() => return Ok((value, self.positions.seal())),
             // An empty document is a null, and has been told already.
-            Some(value) if !value.is_object() && !value.is_null() => self.problems.push(limits::not_a_map()),
+            Some(value) if !value.is_object() && !value.is_null() => self.end_with(limits::not_a_map()),
             Some(_) => {}
         }
         Err(self.problems)
+    }
+
+    /// What ends the reading is told in any case, if need be instead of the last of many.
+    fn end_with(&mut self, problem: Problem) {
+        self.problems.truncate(MAX_PROBLEMS - 1);
+        self.problems.push(problem);
     }
 
     /// The problem is only made when it is told: a path can be long, and wrong parts many.
