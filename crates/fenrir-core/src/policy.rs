@@ -95,13 +95,13 @@ fn run(document: &Document, context: &Context, knowledge: Knowledge<'_>) -> (Jud
     let merged = Merged::new(document);
     let mut judge = Judge::new(context, knowledge, &merged);
     let mut template = level::template(&mut judge, document, &merged);
-    let (wanted, problems, added) = judge.finish();
+    let (mut wanted, mut problems, added) = judge.finish();
     if let Some(resources) = template.get_mut("Resources").and_then(Value::as_object_mut) {
         resources.extend(added);
     }
-    let mut problems = in_order(document, &merged, echo::without(problems, document.value()));
     // Nobody is asked before it is known how much there is to ask.
-    let wanted = if wanted.len() > MOST_WANTED {
+    if wanted.len() > MOST_WANTED {
+        wanted = Wanted::default();
         problems.push(
             Problem::error(
                 codes::TOO_MANY,
@@ -110,10 +110,8 @@ fn run(document: &Document, context: &Context, knowledge: Knowledge<'_>) -> (Jud
             )
             .help("split the application into several stacks"),
         );
-        Wanted::default()
-    } else {
-        wanted
-    };
+    }
+    let mut problems = in_order(document, &merged, echo::without(problems, document.value()));
     if problems.is_empty() && size(&template) > MAX_BYTES {
         problems.push(
             Problem::error(

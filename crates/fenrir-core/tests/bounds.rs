@@ -245,4 +245,6 @@ fn too_many_questions_are_not_asked() {
     assert!(policy::wanted(&document, hostile::context()).is_empty());
     let problems = policy::judge_without_world(&document, hostile::context()).problems;
     assert!(problems.iter().any(|problem| problem.code == "F0212"), "{problems:?}");
+    // Also when more is wrong than is told.
+    hostile::check_problems(&problems);
 }

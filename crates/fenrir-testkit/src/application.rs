@@ -41,13 +41,10 @@ impl Application {
             "s3_uris_sha256s": {},
             "template": {"Transform": "AWS::Serverless-2016-10-31", "Resources": {}},
         });
-        let Value::Object(release) = release else {
-            unreachable!("an object")
-        };
         Self {
             owner,
             bucket: bucket.to_owned(),
-            release,
+            release: release.as_object().unwrap().clone(),
             artifacts: Vec::new(),
         }
     }
