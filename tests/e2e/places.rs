@@ -108,7 +108,8 @@ async fn an_account_without_its_stack(way: Way) {
     let ended = way.deploy(&application, &name).await;
     let said = [
         "account `444444444444` does not let the deployer in",
-        "an administrator installs or updates the stack `fenrir-account` (`account.yml`)",
+        "an administrator installs or updates the stack `fenrir-account` (`account.yml`) there, or takes the account off \
+         the deployer's list",
     ];
     assert_failed(&ended, "FailureClean.BadReleaseError", &said, &name);
     assert_no_lock_was_taken(&ended);
@@ -126,7 +127,8 @@ async fn a_region_without_a_bucket(way: Way) {
     let ended = way.run(&name, application.release(&name)).await;
     let said = [
         "the deployer has no bucket in `ap-southeast-2`: there is no `fenrir-111111111111-ap-southeast-2`",
-        "an administrator installs or updates the stack `fenrir-region` (`region.yml`) in `ap-southeast-2`",
+        "an administrator installs or updates the stack `fenrir-region` (`region.yml`) there, or takes the region off \
+         the deployer's list",
     ];
     assert_failed(&ended, "FailureClean.BadReleaseError", &said, &name);
     assert_no_lock_was_taken(&ended);
@@ -165,7 +167,8 @@ async fn a_region_whose_bucket_is_somebody_elses(way: Way) {
     let ended = way.run(&name, release).await;
     let said = [
         "`fenrir-111111111111-ca-central-1` belongs to another account",
-        "an administrator installs or updates the stack `fenrir-region`",
+        "an administrator installs or updates the stack `fenrir-region` (`region.yml`) there, or takes the region off \
+         the deployer's list",
     ];
     assert_failed(&ended, "FailureClean.BadReleaseError", &said, &name);
     assert_no_lock_was_taken(&ended);

@@ -9,7 +9,6 @@ use fenrir_core::deployment::Head;
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::house;
 use fenrir_core::owner::Owner;
-use fenrir_core::problem::printable;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -124,15 +123,16 @@ fn refused(fault: Fault, role: &str, owner: &Owner) -> NoSession {
     if fault.kind != FaultKind::Denied {
         return NoSession::Fault(fault.into_step(ErrorName::InternalError, &format!("assuming `{role}`")));
     }
-    let (account, stack) = (&owner.account, house::ACCOUNT_STACK);
+    tracing::warn!(role, why = fault.message, "the account does not let the deployer in");
     NoSession::Closed {
         what: format!(
-            "account `{account}` does not let the deployer in: `{role}` cannot be assumed: {}",
-            printable(&fault.message)
+            "account `{}` does not let the deployer in: `{role}` is not there, or does not trust it",
+            owner.account
         ),
         help: format!(
-            "an administrator installs or updates the stack `{stack}` (`account.yml`) in account `{account}`, or takes \
-             it off the deployer's list of accounts (docs/install.md)"
+            "an administrator installs or updates the stack `{}` (`account.yml`) there, or takes the account off the \
+             deployer's list (docs/install.md)",
+            house::ACCOUNT_STACK
         ),
     }
 }

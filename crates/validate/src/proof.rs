@@ -93,13 +93,13 @@ fn closed_region(env: &Environment, head: &Head, error: &Error) -> Option<Proble
         }
         Error::Fault(fault) if fault.kind == FaultKind::Denied && !is_home => format!(
             "the deployer may not read its bucket of `{region}`: `{bucket}` belongs to another account, or its policy \
-             is not the one of `region.yml`: {}",
-            printable(&fault.message)
+             is not that of `region.yml`"
         ),
         _ => return None,
     };
+    tracing::warn!(bucket, why = %error, "the region's bucket cannot be used");
     let help = format!(
-        "an administrator installs or updates the stack `{}` (`region.yml`) in `{region}`, or takes the region off the \
+        "an administrator installs or updates the stack `{}` (`region.yml`) there, or takes the region off the \
          deployer's list (docs/install.md)",
         house::REGION_STACK
     );
