@@ -13,8 +13,10 @@
 
 mod bad_releases;
 mod command;
+mod failures;
 mod in_process;
 mod scenarios;
+mod workplace;
 
 use std::sync::OnceLock;
 
