@@ -13,6 +13,7 @@
 
 mod bad_releases;
 mod command;
+mod failures;
 mod in_process;
 mod people;
 mod places;
