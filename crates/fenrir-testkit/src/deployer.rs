@@ -257,6 +257,12 @@ impl Deployer {
         self.item(house::LOCKS_TABLE, &[("key", key)]).await
     }
 
+    /// What somebody asked a deploy to do, by the item's key.
+    pub async fn halt(&self, key: &str) -> Option<BTreeMap<String, String>> {
+        let key = AttributeValue::S(key.to_owned());
+        self.item(house::LOCKS_TABLE, &[("key", key)]).await
+    }
+
     /// The record of a release.
     pub async fn record(&self, owner: &Owner, release_id: &str) -> Option<BTreeMap<String, String>> {
         let (owner, release_id) = (
