@@ -245,6 +245,10 @@ async fn a_developer_halts_and_freezes_his_own_config_and_reads_his_own_records(
         developer.may_only(call, &[], &keys).await;
     }
     assert_scans_nothing(&developer).await;
+    // Nor does he when somebody adds the action: a scan names no key, and the policy demands one.
+    let widened = policy("Developer").replace("\"dynamodb:Query\"]", "\"dynamodb:Query\", \"dynamodb:Scan\"]");
+    assert!(widened.contains("dynamodb:Scan"));
+    assert_scans_nothing(&Person::with("people-developer-scans", &widened).await).await;
 }
 
 #[tokio::test]
@@ -288,7 +292,6 @@ async fn an_administrator_settles_every_lock_and_freezes_accounts() {
     }
 }
 
-/// `ForAllValues` is true of a call that names no key; the `Null` beside it is not.
 async fn assert_scans_nothing(person: &Person) {
     let client = aws_sdk_dynamodb::Client::new(&person.config);
     for table in [LOCKS_TABLE, RELEASES_TABLE] {

@@ -354,8 +354,11 @@ class Gaps(unittest.TestCase):
             call(**arguments)
         for call, arguments in calls("theirs"):
             self.refused("AccessDeniedException", call, **arguments)
-        # Without a key there is no leading key, and ForAllValues alone would let it pass.
+        # Without a key there is no leading key, and ForAllValues alone lets it pass.
         self.refused("AccessDeniedException", items.scan, TableName="kept")
+        del own["Null"]
+        self.aws.client("dynamodb", **self.session(
+            "loose", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": own})).scan(TableName="kept")
 
     def test_a_bucket_is_its_owners_in_a_condition(self):
         for account in (ACCOUNT, "222222222222"):
