@@ -333,18 +333,26 @@ impl Wait {
     }
 
     /// The wait after one more poll: short at first, so that a 30-second deploy ends soon after CloudFormation does;
-    /// longer later, so that 12 hours stay far below 25,000 history events (each poll enters 3 states, about 13
-    /// events; source: Step Functions quotas).
+    /// longer later, so that half an hour enters no more than 150 states and 12 hours stay far below 25,000 history
+    /// events (source: Step Functions quotas). A poll enters 3 states, so 43 polls are to be spent where people wait:
+    /// from half a minute on, a wait is about a sixth of the time that has passed, and at most two minutes.
+    /// `tests/waits/pace.rs` computes what comes of it.
     #[must_use]
     pub const fn next(self) -> Self {
         let polls = self.polls.saturating_add(1);
         let seconds = match polls {
-            0..=2 => 1,
-            3..=5 => 2,
-            6..=12 => 5,
-            13..=24 => 15,
-            25..=60 => 30,
-            _ => 60,
+            0..=3 => 1,
+            4..=7 => 2,
+            8..=12 => 3,
+            13..=14 => 5,
+            15..=16 => 8,
+            17..=18 => 12,
+            19..=20 => 16,
+            21..=23 => 20,
+            24..=27 => 30,
+            28..=29 => 60,
+            30 => 90,
+            _ => 120,
         };
         Self { seconds, polls }
     }

@@ -3,6 +3,8 @@
 //! It is ready only after what SAM made of the template, and the list of changes, passed the second check. So whatever
 //! the transform does, nothing is executed that the rewritten template does not explain.
 
+mod explanation;
+
 use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::policy;
@@ -22,7 +24,11 @@ pub const OWN_ACTIONS: &[&str] = &[
 ];
 
 /// Calls with `fenrir-deployer`.
-pub const DEPLOYER_ACTIONS: &[&str] = &["cloudformation:DescribeChangeSet", "cloudformation:GetTemplate"];
+pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
+    "cloudformation:GetTemplate",
+];
 
 /// The step.
 pub const STEP: Step = Step {
@@ -50,8 +56,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             Answer::Pending | Answer::Made if overdue => late(&mut deployment),
             Answer::Pending => pending(&mut deployment),
             Answer::Gone => gone(&mut deployment),
-            Answer::NoChanges => no_changes(&mut deployment, &seen),
-            Answer::Failed => failed(&mut deployment, &seen),
+            // A success, of a stack that is there. A stack that would be created of nothing is none.
+            Answer::NoChanges if deployment.stack.action == Some(StackAction::Update) => ChangeSetStatus::NoChanges,
+            Answer::NoChanges | Answer::Failed => failed(env, &stacks, &mut deployment, &seen).await,
             Answer::Made => {
                 let processed = stacks.processed_template(&stack, &seen.arn).await;
                 let processed = processed.map_err(|fault| reading(fault, "the processed template"))?;
@@ -107,26 +114,13 @@ fn gone(deployment: &mut Deployment) -> ChangeSetStatus {
     ChangeSetStatus::Failed
 }
 
-/// A success, of a stack that is there. A stack that would be created of nothing is none.
-fn no_changes(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
-    if deployment.stack.action == Some(StackAction::Update) {
-        ChangeSetStatus::NoChanges
-    } else {
-        failed(deployment, seen)
-    }
-}
-
-fn failed(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
-    let words = if seen.reason.is_empty() {
-        "no reason given"
-    } else {
-        seen.reason.as_str()
-    };
-    let cause = format!(
-        "CloudFormation could not make the change set of stack `{}`: {words}; nothing was changed; mend the template \
-         and deploy again",
-        deployment.stack.name
-    );
+async fn failed(
+    env: &Environment,
+    stacks: &Stacks,
+    deployment: &mut Deployment,
+    seen: &ChangeSetSeen,
+) -> ChangeSetStatus {
+    let cause = explanation::tell(env, stacks, deployment, seen).await;
     deployment.fail(ErrorName::ChangeSetError, &cause);
     ChangeSetStatus::Failed
 }

@@ -1,0 +1,137 @@
+//! What waiting costs: the time between CloudFormation's end and the machine's, states, events of the history and calls,
+//! for stacks of seconds and of hours. Law 8 of the design: waits grow.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use fenrir_testkit::root;
+
+use crate::cloud::{Cloud, Outcome, Script};
+
+/// What a change set takes. CloudFormation's own time for a small template with a transform, as seen from outside.
+const CHANGE_SET: Duration = Duration::from_secs(6);
+/// Each duration is tried that many times, from 10% less to 10% more: where exactly a poll falls is chance.
+const TRIES: u32 = 21;
+/// What stands around the generated part of docs/benchmarks.md.
+const BEGIN: &str =
+    "<!-- Written by tests/waits/pace.rs: FENRIR_BLESS=1 cargo test --workspace --test waits pace -->\n";
+const END: &str = "<!-- End of what is written. -->\n";
+
+/// What is promised for stacks of one duration.
+struct Bound {
+    name: &'static str,
+    seconds: u32,
+    /// Added time on average, and at worst.
+    mean: Duration,
+    worst: Duration,
+    states: usize,
+    events: usize,
+    calls: usize,
+}
+
+const fn bound(name: &'static str, seconds: u32, added: (u64, u64), most: (usize, usize, usize)) -> Bound {
+    Bound {
+        name,
+        seconds,
+        mean: Duration::from_secs(added.0),
+        worst: Duration::from_secs(added.1),
+        states: most.0,
+        events: most.1,
+        calls: most.2,
+    }
+}
+
+const BOUNDS: [Bound; 4] = [
+    bound("30 s", 30, (3, 6), (80, 250, 40)),
+    bound("5 min", 5 * 60, (25, 60), (110, 350, 50)),
+    // The deployer of 2018-2020 entered 1,090 states.
+    bound("30 min", 30 * 60, (60, 120), (150, 500, 70)),
+    // Step Functions ends an execution at 25,000 events.
+    bound("12 h", 12 * 3600, (60, 120), (1_500, 5_000, 600)),
+];
+
+/// What was measured of one duration.
+struct Row {
+    name: &'static str,
+    mean: f64,
+    worst: f64,
+    states: usize,
+    events: usize,
+    calls: usize,
+}
+
+async fn deploy(stack: Duration) -> Outcome {
+    let script = Script {
+        change_set: CHANGE_SET,
+        stack,
+        ..Script::default()
+    };
+    let outcome = Cloud::new(script).deploy("release-1").await;
+    assert!(outcome.run.outcome.is_ok(), "{:?}", outcome.run.outcome);
+    outcome
+}
+
+async fn measure(bound: &Bound) -> Row {
+    let (mut sum, mut worst) = (Duration::ZERO, Duration::ZERO);
+    // Of the duration itself, the one in the middle.
+    let (mut states, mut events, mut calls) = (0, 0, 0);
+    for number in 0..TRIES {
+        let share = 0.9 + 0.2 * f64::from(number) / f64::from(TRIES - 1);
+        let outcome = deploy(Duration::from_secs(bound.seconds.into()).mul_f64(share)).await;
+        sum += outcome.added;
+        worst = worst.max(outcome.added);
+        if number == TRIES / 2 {
+            (states, events, calls) = (outcome.run.path.len(), outcome.run.events, outcome.calls);
+        }
+    }
+    let mean = sum / TRIES;
+    assert!(mean <= bound.mean, "{}: {mean:?} on average", bound.name);
+    assert!(worst <= bound.worst, "{}: {worst:?} at worst", bound.name);
+    assert!(states <= bound.states, "{}: {states} states", bound.name);
+    assert!(events <= bound.events, "{}: {events} events", bound.name);
+    assert!(calls <= bound.calls, "{}: {calls} calls", bound.name);
+    Row {
+        name: bound.name,
+        mean: mean.as_secs_f64(),
+        worst: worst.as_secs_f64(),
+        states,
+        events,
+        calls,
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| a stack of | time added, mean | at worst | states entered | events of the history | AWS calls after Validate |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        writeln!(
+            text,
+            "| {} | {:.1} s | {:.1} s | {} | {} | {} |",
+            row.name, row.mean, row.worst, row.states, row.events, row.calls
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[tokio::test]
+async fn the_time_added_and_what_it_costs_stay_within_what_docs_promise() {
+    let mut rows = Vec::new();
+    for bound in &BOUNDS {
+        rows.push(measure(bound).await);
+    }
+    let path = root().join("docs/benchmarks.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text
+        .split_once(BEGIN)
+        .expect("docs/benchmarks.md has the generated part");
+    let (have, after) = rest.split_once(END).unwrap();
+    let wanted = table(&rows);
+    if std::env::var_os("FENRIR_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(have, wanted, "FENRIR_BLESS=1 writes it anew");
+    }
+}
