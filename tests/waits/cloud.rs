@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fenrir_core::deployment::{Deployment, Execution, Head, Manifest, ManifestAt, Operation, Stack, Wait};
+use fenrir_core::deployment::{
+    Deployment, Execution, Failure, Head, Manifest, ManifestAt, Operation, Stack, Wait, cut,
+};
 use fenrir_core::error::StepError;
 use fenrir_core::owner::Owner;
 use fenrir_core::ownership::World;
@@ -72,6 +74,8 @@ struct History {
     executed: Option<(OffsetDateTime, String)>,
     deleted: Option<String>,
     objects: BTreeMap<String, String>,
+    /// When somebody looked at the stack.
+    looks: Vec<OffsetDateTime>,
 }
 
 /// The account.
@@ -89,6 +93,10 @@ pub(crate) struct Outcome {
     pub(crate) run: Run,
     /// Between CloudFormation's end and the machine's.
     pub(crate) added: Duration,
+    /// Between the last two looks at the stack. CloudFormation may have ended at any moment in between.
+    pub(crate) period: Duration,
+    /// Between the last look and the machine's end.
+    pub(crate) tail: Duration,
     /// AWS calls after Validate.
     pub(crate) calls: usize,
 }
@@ -147,7 +155,7 @@ impl Cloud {
     /// The state as Validate leaves it.
     async fn validated(&self, release_id: &str, execution: &str) -> Deployment {
         let owner = self.owner();
-        let timeout = time::Duration::hours(13);
+        let timeout = time::Duration::hours(14);
         let head = Head {
             operation: Operation::Deploy,
             release_id: release_id.to_owned(),
@@ -203,7 +211,7 @@ impl Cloud {
         // The execution that takes the lock is the one that asks for it.
         let holder = ("execution".to_owned(), execution.clone());
         self.history.lock().unwrap().objects.extend([holder]);
-        let before = self.server.requests().len();
+        let calls = self.server.requests().len();
         let mut environments = BTreeMap::new();
         for (resource, step) in STEPS {
             let settings = Settings {
@@ -235,12 +243,17 @@ impl Cloud {
             STATE,
         );
         let run = machine.run(&execution, &timestamp::format(self.began), json!({})).await;
-        let executed = self.history.lock().unwrap().executed.clone();
-        let end = executed.map(|(at, _)| at + self.script.stack);
+        let (now, history) = (self.clock.now(), self.history.lock().unwrap());
+        let end = history.executed.as_ref().map(|(at, _)| *at + self.script.stack);
+        let since = |from: Option<OffsetDateTime>| from.map_or(Duration::ZERO, |from| (now - from).unsigned_abs());
+        let mut looks = history.looks.iter().rev().copied();
+        let (last, before) = (looks.next(), looks.next());
         Outcome {
             run,
-            added: end.map_or(Duration::ZERO, |end| (self.clock.now() - end).unsigned_abs()),
-            calls: self.server.requests().len() - before,
+            added: since(end),
+            period: since(before) - since(last),
+            tail: since(last),
+            calls: self.server.requests().len() - calls,
         }
     }
 }
@@ -262,7 +275,7 @@ async fn invoke(environment: &Environment, input: Value) -> Result<Value, Failed
     step(environment, deployment)
         .await
         .map(|deployment| json!(deployment))
-        .map_err(|error| Failed::of_lambda(error.name.as_str(), &error.message))
+        .map_err(|error| Failed::of_lambda(error.name.as_str(), &cut(&error.message, Failure::CAUSE_LIMIT)))
 }
 
 async fn step(environment: &Environment, deployment: Deployment) -> Result<Deployment, StepError> {
@@ -358,7 +371,10 @@ fn answer(request: &Request, script: &Script, history: &mut History, now: Offset
             history.deleted.get_or_insert(field("ClientRequestToken"));
             ok("DeleteStack", "")
         }
-        "DescribeStacks" => stack(script, history, now),
+        "DescribeStacks" => {
+            history.looks.push(now);
+            stack(script, history, now)
+        }
         "DescribeStackEvents" => events(request, script, history, now),
         other => panic!("the script knows no {other}"),
     }

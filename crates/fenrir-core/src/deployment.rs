@@ -347,11 +347,11 @@ impl Wait {
             13..=14 => 5,
             15..=16 => 8,
             17..=18 => 12,
-            19..=20 => 16,
-            21..=23 => 20,
-            24..=27 => 30,
-            28..=29 => 60,
-            30 => 90,
+            19 => 16,
+            20 => 20,
+            21 => 25,
+            22..=28 => 30,
+            29..=30 => 60,
             _ => 120,
         };
         Self { seconds, polls }
@@ -364,13 +364,15 @@ impl Wait {
 pub struct Failure {
     /// An [`crate::error::ErrorName`].
     pub error: String,
-    /// What failed, where, why, and what to do next: at most [`Failure::CAUSE_LIMIT`] characters.
+    /// What failed, where, why, and what to do next: at most [`Failure::CAUSE_LIMIT`] bytes of JSON.
     pub cause: String,
 }
 
 impl Failure {
-    /// Characters of a cause: enough for a screen, and far below the state's and Step Functions' limits.
-    pub const CAUSE_LIMIT: usize = 4_000;
+    /// Bytes of a cause, as JSON writes it: enough for a screen, and far below Step Functions' limits. The state may
+    /// hold three of them (what failed, what failed afterwards, the end), one of which is JSON within JSON, and stays
+    /// below 16 KiB even of the longest names (`tests/waits/size.rs`).
+    pub const CAUSE_LIMIT: usize = 3_000;
 
     /// A failure whose cause is cut to the limit.
     #[must_use]
@@ -382,14 +384,28 @@ impl Failure {
     }
 }
 
-/// `text`, or its beginning and `...`, in at most `limit` characters.
+/// `text`, or its beginning and `...`, in at most `limit` bytes of JSON: what AWS says may be full of quotes, or of
+/// characters of four bytes.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
+    const MORE: &str = "...";
+    // serde_json escapes these, and control characters as six bytes at most.
+    let bytes = |c: char| match c {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        c if c.is_ascii_control() => 6,
+        c => c.len_utf8(),
+    };
+    if text.chars().map(bytes).sum::<usize>() <= limit {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(limit.saturating_sub(3)).collect();
-    short.push_str("...");
+    let mut left = limit.saturating_sub(MORE.len());
+    let fits = |c: &char| {
+        let rest = left.checked_sub(bytes(*c));
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let mut short: String = text.chars().take_while(fits).collect();
+    short.push_str(MORE);
     short
 }
 
@@ -444,6 +460,17 @@ pub struct End {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_text_fits_as_json_and_ends_at_a_whole_character() {
+        for text in ["x", "\"", "\u{20ac}", "\u{1f43a}", "\n", "\u{1}", "\\\u{20ac}"] {
+            let long = cut(&text.repeat(1_000), 100);
+            let json = Value::String(long.clone()).to_string();
+            assert!(json.len() - 2 <= 100 && json.len() > 90, "{json}");
+            assert!(long.ends_with("..."), "{long}");
+            assert_eq!(cut(&long, 100), long, "what fits stays");
+        }
+    }
 
     #[test]
     fn twelve_hours_of_waiting_stay_below_the_history_limit() {
