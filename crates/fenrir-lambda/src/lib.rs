@@ -12,4 +12,5 @@ mod settings;
 
 pub use environment::{Environment, Step};
 pub use serve::{Error, Subject, serve};
+pub use session::NoSession;
 pub use settings::Settings;
