@@ -631,7 +631,7 @@ fn tell(state: &mut State, e: Exec, end: End) {
     let stack = state.stack.as_ref();
     let is_held = state.lock.is_some_and(|lock| lock.by == e);
     // Said again, because the first answer was lost, it is still true of the first time.
-    let shows = !is_held || stack.is_some_and(|stack| stack.shows == Some(e) && stack.whole);
+    let shows = !is_held || state.vanished || stack.is_some_and(|stack| stack.shows == Some(e) && stack.whole);
     let reached = state.needed_nothing[e] || (state.reached[e] && shows);
     let left = stack.is_some_and(|stack| {
         let change_set = stack.change_sets[e].is_some_and(|change_set| change_set != ChangeSet::Executed);
