@@ -190,6 +190,7 @@ impl Fenrir {
     fn with_vandal(guards: Guards) -> Self {
         Self {
             faults: 1,
+            halts: 0,
             vandal: true,
             ..Self::of(guards)
         }
