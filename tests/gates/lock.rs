@@ -5,6 +5,7 @@ use fenrir_core::deployment::ManifestAt;
 use fenrir_core::error::ErrorName;
 use fenrir_store::Status;
 use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
 use crate::world::{ACCOUNT, World, application, execution, holder, owner};
 
@@ -83,7 +84,18 @@ async fn a_lock_is_taken_over_only_from_an_execution_that_has_ended() {
         )
     );
     machines.stop_execution().execution_arn(&running).send().await.unwrap();
-    world.lock(&deployment).await.unwrap();
+    let refused = world.lock(&deployment).await.unwrap_err();
+    assert_eq!(refused.name, ErrorName::LockExistsError);
+    assert!(
+        refused
+            .message
+            .contains("was stopped from outside, and a step of it may run until `"),
+        "{refused}"
+    );
+    // Longer than any function lives.
+    let environment = world.environment(&lock::STEP);
+    let later = environment.with_clock(|| OffsetDateTime::now_utc() + Duration::minutes(17));
+    lock::run(&later, deployment).await.unwrap();
     assert_eq!(
         world.locks().holder(&owner()).await.unwrap().unwrap().release_id,
         "release-1"

@@ -3,14 +3,20 @@
 //! A lock cannot strand: when the execution that holds it has ended without a dirty end, and the stack is not in
 //! progress, the next deploy takes it over. It cannot be stolen either: of several that try, one gets it, and a lock
 //! that is dirty or whose stack is in progress stays.
+//!
+//! An execution that was stopped from outside leaves a step behind that goes on: it has verified the lock, and
+//! CloudFormation knows no fencing token that would stop it. So its lock is taken over only when no function of it can
+//! still run. `tests/model` shows what would happen otherwise.
 
 use fenrir_core::deployment::{Deployment, Head, Manifest};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::problem::printable;
+use fenrir_core::timestamp;
 use fenrir_lambda::{Environment, Step};
 use fenrir_stacks::Stacks;
 use fenrir_store::locks::Error;
 use fenrir_store::{Holder, Locks, Objects, Record, Records, Status};
+use time::{Duration, OffsetDateTime};
 
 /// Calls with the step's own role.
 pub const OWN_ACTIONS: &[&str] = &[
@@ -29,6 +35,10 @@ pub const STEP: Step = Step {
     own_actions: OWN_ACTIONS,
     deployer_actions: DEPLOYER_ACTIONS,
 };
+
+/// For so long after its execution was stopped a step may still run: a function lives for 15 minutes at most (Lambda
+/// quotas, "Function timeout"), and clocks differ.
+const LONGEST_STEP: Duration = Duration::minutes(16);
 
 /// Takes the lock and records the release as started.
 ///
@@ -127,8 +137,15 @@ fn refusal(head: &Head, error: Error, more: Option<&str>) -> StepError {
 
 /// Why the lock of `other` cannot be taken over; `None` when it can.
 async fn why_it_stays(env: &Environment, deployment: &Deployment, other: &Holder) -> Result<Option<String>, StepError> {
-    if !has_ended(env, &other.execution).await? {
-        return Ok(Some("its execution is under way".to_owned()));
+    match life(env, &other.execution).await? {
+        Life::Ended => {}
+        Life::UnderWay => return Ok(Some("its execution is under way".to_owned())),
+        Life::StoppedLately(until) => {
+            return Ok(Some(format!(
+                "its execution was stopped from outside, and a step of it may run until `{}`",
+                timestamp::format(until)
+            )));
+        }
     }
     let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
     let stack = stacks.describe(&deployment.stack.name).await.map_err(|fault| {
@@ -145,27 +162,52 @@ async fn why_it_stays(env: &Environment, deployment: &Deployment, other: &Holder
     }))
 }
 
-/// Whether an execution of this state machine has ended. What is no such execution has not: only who knows what it is
-/// may say so.
-async fn has_ended(env: &Environment, execution: &str) -> Result<bool, StepError> {
+/// How an execution stands.
+enum Life {
+    /// It runs, or nobody can say.
+    UnderWay,
+    /// It was stopped from outside, and one of its functions may run until then.
+    StoppedLately(OffsetDateTime),
+    /// It has ended, and nothing of it runs any more.
+    Ended,
+}
+
+/// How an execution of this state machine stands. What is no such execution has not ended: only who knows what it is may
+/// say so.
+async fn life(env: &Environment, execution: &str) -> Result<Life, StepError> {
     let machine = env.required("FENRIR_STATE_MACHINE", env.settings().state_machine.as_ref())?;
     let ours = format!("{}:", machine.replacen(":stateMachine:", ":execution:", 1));
     if !execution.starts_with(&ours) {
-        return Ok(false);
+        return Ok(Life::UnderWay);
     }
     let answer = aws_sdk_sfn::Client::new(env.own())
         .describe_execution()
         .execution_arn(execution)
         .send()
         .await;
-    match answer.map_err(|error| fenrir_aws::fault("states:DescribeExecution", &error)) {
-        Ok(found) => Ok(matches!(
-            found.status().as_str(),
-            "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED"
-        )),
+    let found = match answer.map_err(|error| fenrir_aws::fault("states:DescribeExecution", &error)) {
+        Ok(found) => found,
         // Step Functions forgets an execution 90 days after its end (Step Functions quotas, "Execution history
         // retention time").
-        Err(fault) if fault.is("ExecutionDoesNotExist") => Ok(true),
-        Err(fault) => Err(fault.into_step(ErrorName::LockError, "looking at the execution that holds the lock")),
+        Err(fault) if fault.is("ExecutionDoesNotExist") => return Ok(Life::Ended),
+        Err(fault) => return Err(fault.into_step(ErrorName::LockError, "looking at the execution that holds the lock")),
+    };
+    match found.status().as_str() {
+        "SUCCEEDED" => Ok(Life::Ended),
+        // The machine's own Fail states come after the answer of its last step.
+        "FAILED" if found.error().is_some_and(|error| error.starts_with("Failure")) => Ok(Life::Ended),
+        "FAILED" | "TIMED_OUT" | "ABORTED" => {
+            let now = env.now();
+            let stopped = found
+                .stop_date()
+                .map_or(now, |at| OffsetDateTime::UNIX_EPOCH + Duration::seconds(at.secs()));
+            let until = stopped + LONGEST_STEP;
+            Ok(if now < until {
+                Life::StoppedLately(until)
+            } else {
+                Life::Ended
+            })
+        }
+        _ => Ok(Life::UnderWay),
     }
 }
