@@ -81,8 +81,14 @@ async fn a_lock_is_taken_over_only_from_an_execution_that_has_ended() {
              (execution `{running}`); its execution is under way; deploy again when it has ended"
         )
     );
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!((record.status, record.cause), (Status::Refused, Some(refused.message)));
+
+    // The refusal's answer was lost, and meanwhile the other has ended.
     machines.stop_execution().execution_arn(&running).send().await.unwrap();
     world.lock(&deployment).await.unwrap();
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!((record.status, record.cause), (Status::Started, None));
     assert_eq!(
         world.locks().holder(&owner()).await.unwrap().unwrap().release_id,
         "release-1"
