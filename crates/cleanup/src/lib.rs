@@ -62,7 +62,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         marks: Marks::of(&deployment.execution.arn),
         name: deployment.stack.name.clone(),
         owner,
-        until: Instant::now() + PATIENCE,
+        until: Instant::now() + env.patience(PATIENCE),
     };
     if let Some(left) = work.find(&deployment).await? {
         if let Some(change_set) = &left.change_set {
