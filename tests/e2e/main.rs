@@ -13,7 +13,6 @@
 
 mod bad_releases;
 mod command;
-mod in_process;
 mod scenarios;
 
 use std::sync::OnceLock;
@@ -48,7 +47,7 @@ impl Way {
     async fn deploy(self, application: &Application, release_id: &str) -> Ended {
         match self {
             Self::StepFunctions => deployer().deploy(application, release_id).await,
-            Self::InProcess => in_process::deploy(deployer(), application, release_id).await,
+            Self::InProcess => fenrir_harness::deploy(deployer(), application, release_id).await,
         }
     }
 }

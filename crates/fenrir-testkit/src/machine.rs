@@ -54,6 +54,7 @@ pub struct Machine<'a> {
     definition: Value,
     tasks: BTreeMap<String, Task<'a>>,
     wait_scale: f64,
+    retry_scale: f64,
 }
 
 /// What `$$.` names.
@@ -73,7 +74,15 @@ impl<'a> Machine<'a> {
             definition,
             tasks,
             wait_scale,
+            retry_scale: wait_scale,
         }
+    }
+
+    /// The same machine with retry pauses that last `retry_scale` times what the definition says.
+    #[must_use]
+    pub fn retrying(mut self, retry_scale: f64) -> Self {
+        self.retry_scale = retry_scale;
+        self
     }
 
     /// Runs it.
@@ -132,7 +141,7 @@ impl<'a> Machine<'a> {
                     None => state["Seconds"].as_f64(),
                 };
                 let seconds = seconds.ok_or_else(|| Failed::runtime(format!("`{name}` has no seconds to wait")))?;
-                self.pause(seconds).await;
+                pause(seconds * self.wait_scale).await;
                 Ok((data, next))
             }
             "Succeed" => Ok((data, None)),
@@ -159,7 +168,7 @@ impl<'a> Machine<'a> {
                     return Ok((output, state["Next"].as_str().map(str::to_owned)));
                 }
                 Err(failed) => match retry(state, &failed, &mut tries) {
-                    Some(seconds) => self.pause(seconds).await,
+                    Some(seconds) => pause(seconds * self.retry_scale).await,
                     None => break failed,
                 },
             }
@@ -172,10 +181,10 @@ impl<'a> Machine<'a> {
         let output = put(catcher["ResultPath"].as_str().unwrap_or("$"), data, error);
         Ok((output, catcher["Next"].as_str().map(str::to_owned)))
     }
+}
 
-    async fn pause(&self, seconds: f64) {
-        tokio::time::sleep(Duration::from_secs_f64(seconds * self.wait_scale)).await;
-    }
+async fn pause(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
 /// The seconds until the next try, if there is one. The first Retry that matches decides.
