@@ -170,7 +170,7 @@ impl<'a> Inspection<'a> {
         let holds = match end {
             End::Success => is_wanted,
             End::Clean => is_before || (completed && is_wanted),
-            End::Unrecorded => is_before || is_wanted,
+            End::Unrecorded => is_before || is_wanted || self.scenario == Scenario::Dirty,
             End::Dirty | End::Outside => true,
         };
         self.must(holds, "law 1", || {
@@ -220,8 +220,16 @@ impl<'a> Inspection<'a> {
                 self.alert();
             }
             End::Unrecorded => {
-                let excused = self.strikes_to_the_end("release-lock");
+                // The lock store itself refuses, or Lambda, or at the very last the topic.
+                let excused = self.strikes_to_the_end("release-lock")
+                    && self
+                        .strike
+                        .is_some_and(|strike| strike.call.as_ref().is_none_or(|call| !call.action.starts_with("s3:")));
                 self.must(excused, "law 2", || format!("nothing is recorded: {}", cause(told)));
+                let is_marked = lock.as_ref().is_some_and(|lock| lock["dirty"] == "true");
+                if is_marked && self.strike.is_some_and(|strike| strike.call.is_some()) {
+                    self.alert();
+                }
             }
             End::Outside => {}
         }

@@ -1,6 +1,7 @@
 //! The matrix: every call of every step, each step itself, and what can go wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -13,16 +14,22 @@ use crate::world::{Told, World};
 const WORKERS: usize = 2;
 
 /// What strikes until the SDK's retries give up: with and without an effect, with and without an answer.
-const TENACIOUS: [Kind; 4] = [Kind::Throttled, Kind::TimedOut, Kind::Lost, Kind::Garbled];
+pub(crate) const TENACIOUS: [Kind; 4] = [Kind::Throttled, Kind::TimedOut, Kind::Lost, Kind::Garbled];
 /// What strikes to the end. A denial is not tried again, so that one of them is to the end already.
-const ENDLESS: [Kind; 3] = [Kind::Unavailable, Kind::Lost, Kind::Garbage];
-const ENDLESS_OF_STEPS: [Kind; 2] = [Kind::KilledBefore, Kind::KilledAfter];
+pub(crate) const ENDLESS: [Kind; 3] = [Kind::Unavailable, Kind::Lost, Kind::Garbage];
+pub(crate) const ENDLESS_OF_STEPS: [Kind; 2] = [Kind::KilledBefore, Kind::KilledAfter];
 
 /// One execution to be struck.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Case {
     pub(crate) scenario: Scenario,
     pub(crate) strike: Strike,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.scenario, self.strike)
+    }
 }
 
 /// What became of it.
@@ -34,6 +41,14 @@ pub(crate) struct Outcome {
     pub(crate) struck: bool,
     pub(crate) broken: Vec<String>,
     pub(crate) seconds: f64,
+}
+
+impl Outcome {
+    /// Which laws were broken, if any were.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let Self { case, error, .. } = self;
+        (!self.broken.is_empty()).then(|| format!("{case}: {error}\n    {}", self.broken.join("\n    ")))
+    }
 }
 
 /// The calls of each step in an execution in which nothing goes wrong.
@@ -216,7 +231,7 @@ impl Workers {
     }
 
     /// What became of each case.
-    pub(crate) fn strike(&self, cases: &[Case]) -> Vec<Outcome> {
+    pub(crate) fn strike(&self, cases: &[Case], talk: bool) -> Vec<Outcome> {
         self.all(cases, |runtime, world, number, case| {
             let began = Instant::now();
             let (told, broken) = runtime.block_on(Box::pin(strike(world, number, case)));
@@ -228,7 +243,7 @@ impl Workers {
                 broken,
                 seconds: began.elapsed().as_secs_f64(),
             };
-            if std::env::var_os("FENRIR_FAULTS").is_some() || !outcome.broken.is_empty() {
+            if talk {
                 report(number, &outcome);
             }
             outcome
@@ -242,13 +257,8 @@ impl Workers {
 )]
 fn report(number: usize, outcome: &Outcome) {
     let Outcome { case, seconds, .. } = outcome;
-    eprintln!(
-        "{number}: {} {}: {} in {seconds:.1} s",
-        case.scenario, case.strike, outcome.error
-    );
-    if !outcome.struck {
-        eprintln!("    did not strike");
-    }
+    let without = if outcome.struck { "" } else { ", without a strike" };
+    eprintln!("{number}: {case}: {} in {seconds:.1} s{without}", outcome.error);
     for broken in &outcome.broken {
         eprintln!("    BROKEN {broken}");
     }

@@ -126,10 +126,14 @@ impl Steps {
     /// With the rights and settings that the installation gives them.
     pub async fn of(deployer: &Deployer) -> Self {
         let mut environments = BTreeMap::new();
+        let mut http = None;
         for (_, step) in STEPS {
             let context = deployer.lambda(step.name).await;
             let settings = Settings::read(|name| context.environment.get(name).cloned()).unwrap();
-            environments.insert(step.name, Environment::new(step, settings, context.config));
+            // One for all: each of its own would read the system's certificates anew.
+            let http = http.get_or_insert(context.config.http_client()).clone();
+            let config = context.config.into_builder().set_http_client(http).build();
+            environments.insert(step.name, Environment::new(step, settings, config));
         }
         Self { environments }
     }
