@@ -13,7 +13,9 @@
 
 mod bad_releases;
 mod command;
+mod failures;
 mod scenarios;
+mod workplace;
 
 use std::sync::OnceLock;
 

@@ -148,6 +148,14 @@ class Gaps(unittest.TestCase):
         self.cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=change_set["StackId"], WaiterConfig={"Delay": 1, "MaxAttempts": 20})
 
+    def test_what_was_deleted_by_hand_cannot_be_updated(self):
+        def queue(seconds: int) -> dict:
+            return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "mine", "VisibilityTimeout": seconds}}
+        self.deploy(template({"A": queue(30)}))
+        sqs = self.aws.client("sqs")
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="mine")["QueueUrl"])
+        self.assertEqual(self.deploy(template({"A": queue(31)}), "UPDATE", "second")[-1], "UPDATE_ROLLBACK_COMPLETE")
+
     def test_missing_code_fails_the_creation(self):
         self.s3.create_bucket(Bucket="code")
         function = {"Type": "AWS::Lambda::Function", "Properties": {

@@ -11,6 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::error::ErrorName;
 use crate::owner::Owner;
+use crate::problem::printable;
 use crate::{house, timestamp};
 
 /// What the state machine hands to Validate.
@@ -54,6 +55,9 @@ pub struct Deployment {
     pub change_set: Option<ChangeSet>,
     /// How long the next Wait state waits.
     pub wait: Wait,
+    /// Somebody asked the deploy to stop, and a step has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halt: Option<Halt>,
     /// The first thing that went wrong, as a step understood it. A step that fails without being able to say so
     /// leaves only [`Deployment::error`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +103,45 @@ impl Deployment {
         start
             .zip(deadline)
             .map_or(Duration::ZERO, |(start, deadline)| deadline - start)
+    }
+}
+
+/// Who asked a deploy to stop, and why (`fenrir halt`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// ARN of the caller, as STS names it to the command.
+    pub who: String,
+    /// When, RFC 3339.
+    pub since: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Halt {
+    /// Characters of `who` and of `reason` that the state takes: a table's item may be 400 KB (DynamoDB quotas, "Item
+    /// size"), the state stays small.
+    const LIMIT: usize = 500;
+
+    /// `` `who` halted it at `since`: reason ``, with nothing unprintable in it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let text = |text: &str| printable(&cut(text, Self::LIMIT));
+        format!(
+            "`{}` halted it at `{}`: {}",
+            text(&self.who),
+            text(&self.since),
+            text(&self.reason)
+        )
+    }
+
+    /// The same, short enough for the state.
+    #[must_use]
+    pub fn short(self) -> Self {
+        Self {
+            who: cut(&self.who, Self::LIMIT),
+            since: cut(&self.since, Self::LIMIT),
+            reason: cut(&self.reason, Self::LIMIT),
+        }
     }
 }
 
@@ -297,6 +340,9 @@ pub struct ChangeSet {
     pub arn: Option<String>,
     /// How it stands. The Choice `ChangeSetReady?` reads it.
     pub status: ChangeSetStatus,
+    /// It is the second one: the first was outdated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remade: bool,
 }
 
 /// How a change set stands.
@@ -311,6 +357,8 @@ pub enum ChangeSetStatus {
     NoChanges,
     /// A plan: made, checked, described, and to be removed.
     Planned,
+    /// Outdated: another change set was executed after this one was made. It is made anew, once.
+    Obsolete,
     /// Not to be had, or refused; [`Deployment::failure`] says why.
     Failed,
 }

@@ -172,6 +172,7 @@ async fn store(env: &Environment, start: &Start, proven: &Proven, template: &[u8
         },
         change_set: None,
         wait: Wait::first(),
+        halt: None,
         failure: None,
         error: None,
         cleaned: false,

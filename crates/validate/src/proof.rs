@@ -191,7 +191,10 @@ async fn stored_template(
     };
     if hex_sha256(&read.bytes) != sha256 {
         let message = format!("`{uri}` does not have the SHA-256 that `template_sha256` says");
-        return refuse(message, "it was changed after the release was made: deploy again");
+        return refuse(
+            message,
+            "it was changed after the release was made: run `fenrir deploy` again",
+        );
     }
     match String::from_utf8(read.bytes) {
         Ok(text) => Ok(Document::load(&text)),

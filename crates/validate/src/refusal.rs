@@ -49,6 +49,7 @@ pub(crate) async fn recorded(
         error: Some(refusal.name.to_string()),
         cause: Some(refusal.message.clone()),
         stored: [("problems".to_owned(), stored)].into(),
+        unlocked: None,
     };
     Records::new(env.own(), &env.settings().releases_table)
         .write(&head.owner(), &record)
