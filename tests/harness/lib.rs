@@ -132,8 +132,9 @@ impl Steps {
             let settings = Settings::read(|name| context.environment.get(name).cloned()).unwrap();
             // One for all: each of its own would read the system's certificates anew.
             let http = http.get_or_insert(context.config.http_client()).clone();
-            let config = context.config.into_builder().set_http_client(http).build();
-            environments.insert(step.name, Environment::new(step, settings, config));
+            let mut config = context.config.into_builder();
+            config.set_http_client(http);
+            environments.insert(step.name, Environment::new(step, settings, config.build()));
         }
         Self { environments }
     }

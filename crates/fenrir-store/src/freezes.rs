@@ -113,7 +113,9 @@ impl Freezes {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression(format!("{THAWED} OR (#who = :who AND #since = :since AND #reason = :reason)"))
+            .condition_expression(format!(
+                "{THAWED} OR (#who = :who AND #since = :since AND #reason = :reason)"
+            ))
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#lifted", "lifted")
             .expression_attribute_names("#who", "who")
