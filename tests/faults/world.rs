@@ -21,10 +21,11 @@ const ATTEMPT: Duration = Duration::from_millis(900);
 /// Seconds until an answer that comes too late, and until one that comes just in time.
 const LATE: f64 = 1.2;
 const SLOW: f64 = 0.3;
-/// What a second of the SDK's back-off, of a step's patience, of a Wait state and of the machine's retry pauses lasts.
+/// What a second of the SDK's back-off and of a step's patience, and of a Wait state, lasts; and how much shorter the
+/// machine's retry pauses are.
 const PACE: f64 = 0.005;
 const WAIT_SCALE: f64 = 0.01;
-const RETRY_SCALE: f64 = 0.0005;
+const RETRIES: f64 = 0.05;
 
 /// A local AWS with Fenrir in it.
 pub(crate) struct World {
@@ -110,7 +111,7 @@ impl World {
             calls: RefCell::default(),
         };
         let invoke: Box<Invoke<'_>> = Box::new(|step, event| Box::pin(under.invoke(step, event)));
-        let machine = fenrir_harness::machine(&*invoke, WAIT_SCALE).retrying(RETRY_SCALE);
+        let machine = fenrir_harness::machine(&*invoke, WAIT_SCALE).retrying(RETRIES);
         let started = OffsetDateTime::now_utc() - ago;
         let run = fenrir_harness::execute_since(&self.deployer, &machine, release_id, release, started).await;
 

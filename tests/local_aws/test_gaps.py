@@ -303,6 +303,13 @@ class Gaps(unittest.TestCase):
         self.aws.client("sqs", aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"],
                         aws_session_token=keys["SessionToken"]).list_queues()
 
+    def test_a_change_set_named_by_its_arn_is_what_the_right_is_for(self):
+        change_set = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/fenrir-1/1"
+        read = {"Effect": "Allow", "Action": "cloudformation:DescribeEvents", "Resource": change_set}
+        events = self.aws.client("cloudformation", **self.user("looker", read))
+        self.assertEqual(events.describe_events(ChangeSetName=change_set)["OperationEvents"], [])
+        self.refused("AccessDenied", events.describe_events, ChangeSetName=change_set.replace("fenrir", "other"))
+
     def test_a_fault_strikes_as_often_as_it_was_ordered(self):
         self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])
         sqs = self.aws.client("sqs")

@@ -298,7 +298,7 @@ impl Work {
         let cause = events::rollback_cause(&read, &left.stack).or_else(|| events::root_cause(&read, &left.stack));
         Ok(cause.map_or_else(
             || "CloudFormation gives no reason".to_owned(),
-            |event| events::describe(event, &left.stack),
+            |event| events::explain(&read, event, &left.stack),
         ))
     }
 

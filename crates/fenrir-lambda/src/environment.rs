@@ -1,5 +1,6 @@
 //! What a step works with: its settings, its own clients' configuration, and sessions of `fenrir-deployer`.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -42,6 +43,16 @@ pub struct Environment {
     pace: f64,
     // One session, of the release at hand: the session of another release is dropped before anything else happens.
     session: Mutex<Option<Session>>,
+    clock: Clock,
+}
+
+/// Where a step's time comes from.
+struct Clock(Box<dyn Fn() -> OffsetDateTime + Send + Sync>);
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 impl Environment {
@@ -88,6 +99,7 @@ impl Environment {
             own,
             pace: 1.0,
             session: Mutex::new(None),
+            clock: Clock(Box::new(OffsetDateTime::now_utc)),
         }
     }
 
@@ -117,6 +129,13 @@ impl Environment {
     #[must_use]
     pub fn patience(&self, production: Duration) -> Duration {
         production.mul_f64(self.pace)
+    }
+
+    /// The same environment with another clock: a test of what takes hours.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Box::new(clock));
+        self
     }
 
     /// The installation's settings.
@@ -165,7 +184,7 @@ impl Environment {
     /// The time.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc()
+        (self.clock.0)()
     }
 
     /// A setting that this step cannot do without.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Tag, TemplateStage};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, Tag, TemplateStage};
 use aws_types::SdkConfig;
 use fenrir_aws::fault;
 use fenrir_core::deployment::{Pointer, StackAction};
@@ -17,12 +17,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::changes::{self, Answer, Change, Execution};
 use crate::events::{self, Event};
+use crate::findings::Finding;
 use crate::marks::Marks;
 use crate::status::Status;
 use crate::template_url::template_url;
 
 /// By how much the clocks of Step Functions and of CloudFormation may differ, generously.
 const CLOCKS: time::Duration = time::Duration::minutes(10);
+
+/// Findings that are read of one change set: one of 500 resources may have thousands, and nobody reads so many.
+const MOST_FINDINGS: usize = 500;
 
 /// CloudFormation of one account and region.
 #[derive(Debug, Clone)]
@@ -295,6 +299,32 @@ impl Stacks {
                 return Ok(seen);
             }
         }
+    }
+
+    /// What early validation and hooks hold against the change set with this ARN, oldest pages first. A region that
+    /// does not know `DescribeEvents` answers with a fault.
+    ///
+    /// # Errors
+    /// Any fault of `DescribeEvents`.
+    pub async fn findings(&self, change_set_arn: &str) -> Result<Vec<Finding>, Fault> {
+        let failed = EventFilter::builder().failed_events(true).build();
+        let mut pages = self
+            .client
+            .describe_events()
+            .change_set_name(change_set_arn)
+            .filters(failed)
+            .into_paginator()
+            .send();
+        let mut findings = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault("cloudformation:DescribeEvents", &error))?;
+            findings.extend(page.operation_events().iter().filter_map(Finding::read));
+            if findings.len() >= MOST_FINDINGS {
+                findings.truncate(MOST_FINDINGS);
+                break;
+            }
+        }
+        Ok(findings)
     }
 
     /// The template that SAM made of ours, as text.

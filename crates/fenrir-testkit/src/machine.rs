@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::Clock;
+
 /// What a task does with its input.
 pub type Task<'a> = Box<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Result<Value, Failed>> + 'a>> + 'a>;
 
@@ -47,14 +49,28 @@ pub struct Run {
     pub outcome: Result<Value, Failed>,
     /// The largest state between two steps, in bytes of JSON.
     pub largest_state: usize,
+    /// Events of the execution's history.
+    pub events: usize,
 }
 
 /// A machine: a definition and what its tasks do, by their `Resource`.
 pub struct Machine<'a> {
     definition: Value,
     tasks: BTreeMap<String, Task<'a>>,
-    wait_scale: f64,
-    retry_scale: f64,
+    pace: Pace,
+    retries: f64,
+}
+
+/// How time passes.
+enum Pace {
+    /// Pauses last so many times what the definition says.
+    Scaled(f64),
+    /// Pauses put this clock forward, and so does each try of a task and each state entered.
+    Virtual {
+        clock: Clock,
+        task: Duration,
+        state: Duration,
+    },
 }
 
 /// What `$$.` names.
@@ -64,8 +80,12 @@ struct Context {
 
 /// Bytes of a state's input or output. Source: Step Functions quotas.
 const MOST_STATE: usize = 262_144;
-/// Events of an execution's history (Step Functions quotas), counted as two for each state entered.
-const MOST_STATES: usize = 12_500;
+/// Events of an execution's history. Source: Step Functions quotas.
+const MOST_EVENTS: usize = 25_000;
+/// What a try of a task adds to the history beside the state's own events: a function's ARN as `Resource` gives
+/// `LambdaFunctionScheduled`, `LambdaFunctionStarted` and `LambdaFunctionSucceeded` or `LambdaFunctionFailed`. Source:
+/// Step Functions API Reference, `HistoryEvent`.
+const EVENTS_OF_TRY: usize = 3;
 
 impl<'a> Machine<'a> {
     /// A machine whose waits and retry pauses last `wait_scale` times what the definition says.
@@ -73,15 +93,32 @@ impl<'a> Machine<'a> {
         Self {
             definition,
             tasks,
-            wait_scale,
-            retry_scale: wait_scale,
+            pace: Pace::Scaled(wait_scale),
+            retries: 1.0,
         }
     }
 
-    /// The same machine with retry pauses that last `retry_scale` times what the definition says.
+    /// A machine that lives on `clock`: nobody waits, a pause only puts the clock forward. Each try of a task takes
+    /// `task`, and entering a state `state`.
+    pub fn on_clock(
+        definition: Value,
+        tasks: BTreeMap<String, Task<'a>>,
+        clock: Clock,
+        task: Duration,
+        state: Duration,
+    ) -> Self {
+        Self {
+            definition,
+            tasks,
+            pace: Pace::Virtual { clock, task, state },
+            retries: 1.0,
+        }
+    }
+
+    /// The same machine with retry pauses that last `factor` times what they would.
     #[must_use]
-    pub fn retrying(mut self, retry_scale: f64) -> Self {
-        self.retry_scale = retry_scale;
+    pub fn retrying(mut self, factor: f64) -> Self {
+        self.retries = factor;
         self
     }
 
@@ -95,17 +132,22 @@ impl<'a> Machine<'a> {
             path: Vec::new(),
             outcome: Ok(Value::Null),
             largest_state: 0,
+            // ExecutionStarted, and how it ended.
+            events: 2,
         };
         let mut data = input;
         let mut next = self.definition["StartAt"].as_str().map(str::to_owned);
         while let Some(name) = next {
             run.path.push(name.clone());
+            // Entered and exited.
+            run.events += 2;
             assert!(
-                run.path.len() < MOST_STATES,
+                run.events < MOST_EVENTS,
                 "the machine runs in circles: {:?}",
                 &run.path[..40]
             );
-            match self.enter(&name, data, &context).await {
+            self.pass_time(|pace| pace.1);
+            match self.enter(&name, data, &context, &mut run.events).await {
                 Ok((output, following)) => {
                     let size = output.to_string().len();
                     run.largest_state = run.largest_state.max(size);
@@ -128,11 +170,17 @@ impl<'a> Machine<'a> {
         run
     }
 
-    async fn enter(&self, name: &str, data: Value, context: &Context) -> Result<(Value, Option<String>), Failed> {
+    async fn enter(
+        &self,
+        name: &str,
+        data: Value,
+        context: &Context,
+        events: &mut usize,
+    ) -> Result<(Value, Option<String>), Failed> {
         let state = &self.definition["States"][name];
         let next = state["Next"].as_str().map(str::to_owned);
         match state["Type"].as_str().unwrap_or_default() {
-            "Task" => self.task(state, data, context).await,
+            "Task" => self.task(state, data, context, events).await,
             "Pass" => Ok((pass(state, data, context)?, next)),
             "Choice" => Ok((data.clone(), Some(choose(state, &data, context)?))),
             "Wait" => {
@@ -141,7 +189,7 @@ impl<'a> Machine<'a> {
                     None => state["Seconds"].as_f64(),
                 };
                 let seconds = seconds.ok_or_else(|| Failed::runtime(format!("`{name}` has no seconds to wait")))?;
-                pause(seconds * self.wait_scale).await;
+                self.pause(seconds).await;
                 Ok((data, next))
             }
             "Succeed" => Ok((data, None)),
@@ -153,7 +201,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    async fn task(&self, state: &Value, data: Value, context: &Context) -> Result<(Value, Option<String>), Failed> {
+    async fn task(
+        &self,
+        state: &Value,
+        data: Value,
+        context: &Context,
+        events: &mut usize,
+    ) -> Result<(Value, Option<String>), Failed> {
         let resource = state["Resource"].as_str().unwrap();
         let task = self
             .tasks
@@ -162,13 +216,15 @@ impl<'a> Machine<'a> {
         let mut tries: BTreeMap<usize, u64> = BTreeMap::new();
         let failed = loop {
             let input = parameters(state, input_of(state, &data, context)?, context)?;
+            *events += EVENTS_OF_TRY;
+            self.pass_time(|pace| pace.0);
             match task(input).await {
                 Ok(result) => {
                     let output = put(state["ResultPath"].as_str().unwrap_or("$"), data, result);
                     return Ok((output, state["Next"].as_str().map(str::to_owned)));
                 }
                 Err(failed) => match retry(state, &failed, &mut tries) {
-                    Some(seconds) => pause(seconds * self.retry_scale).await,
+                    Some(seconds) => self.pause(seconds * self.retries).await,
                     None => break failed,
                 },
             }
@@ -181,10 +237,20 @@ impl<'a> Machine<'a> {
         let output = put(catcher["ResultPath"].as_str().unwrap_or("$"), data, error);
         Ok((output, catcher["Next"].as_str().map(str::to_owned)))
     }
-}
 
-async fn pause(seconds: f64) {
-    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    async fn pause(&self, seconds: f64) {
+        match &self.pace {
+            Pace::Scaled(scale) => tokio::time::sleep(Duration::from_secs_f64(seconds * scale)).await,
+            Pace::Virtual { clock, .. } => clock.advance(Duration::from_secs_f64(seconds)),
+        }
+    }
+
+    /// Puts a virtual clock forward by what a try of a task, or a state, takes.
+    fn pass_time(&self, which: impl Fn((Duration, Duration)) -> Duration) {
+        if let Pace::Virtual { clock, task, state } = &self.pace {
+            clock.advance(which((*task, *state)));
+        }
+    }
 }
 
 /// The seconds until the next try, if there is one. The first Retry that matches decides.

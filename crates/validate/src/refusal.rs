@@ -12,9 +12,9 @@ use fenrir_store::{Objects, Record, Records, Status};
 use crate::proof::Proven;
 
 /// Problems that are told on the screen.
-const TOLD: usize = 10;
+const TOLD: usize = 8;
 /// Characters of one problem.
-const PROBLEM_LIMIT: usize = 350;
+const PROBLEM_LIMIT: usize = 340;
 
 /// The refusal of a release that nobody has proven: it is told, and nothing is recorded.
 pub(crate) fn unproven(problems: &[Problem]) -> StepError {

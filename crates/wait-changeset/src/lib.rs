@@ -3,6 +3,8 @@
 //! It is ready only after what SAM made of the template, and the list of changes, passed the second check. So whatever
 //! the transform does, nothing is executed that the rewritten template does not explain.
 
+mod explanation;
+
 use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::policy;
@@ -24,7 +26,11 @@ pub const OWN_ACTIONS: &[&str] = &[
 ];
 
 /// Calls with `fenrir-deployer`.
-pub const DEPLOYER_ACTIONS: &[&str] = &["cloudformation:DescribeChangeSet", "cloudformation:GetTemplate"];
+pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
+    "cloudformation:GetTemplate",
+];
 
 /// The step.
 pub const STEP: Step = Step {
@@ -53,8 +59,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             Answer::Pending => pending(env, &mut deployment).await?,
             Answer::Obsolete => obsolete(&mut deployment),
             Answer::Gone => gone(&mut deployment),
-            Answer::NoChanges => no_changes(&mut deployment, &seen),
-            Answer::Failed => failed(&mut deployment, &seen),
+            // A success, of a stack that is there. A stack that would be created of nothing is none.
+            Answer::NoChanges if deployment.stack.action == Some(StackAction::Update) => ChangeSetStatus::NoChanges,
+            Answer::NoChanges | Answer::Failed => failed(env, &stacks, &mut deployment, &seen).await,
             Answer::Made => {
                 let processed = stacks.processed_template(&stack, &seen.arn).await;
                 let processed = processed.map_err(|fault| reading(fault, "the processed template"))?;
@@ -88,9 +95,14 @@ fn reading(fault: Fault, what: &str) -> StepError {
 /// Still being made. Somebody may have had enough of it; of one that is made, Execute looks.
 async fn pending(env: &Environment, deployment: &mut Deployment) -> Result<ChangeSetStatus, StepError> {
     let head = &deployment.release;
-    let halts = Halts::new(env.own(), &env.settings().locks_table);
-    let halt = halts.get(&head.owner(), &head.release_id).await;
-    if let Some(halt) = halt.map_err(|error| error.into_step(ErrorName::LockError))? {
+    let halt = if deployment.wait.looks_for_a_halt() {
+        let halts = Halts::new(env.own(), &env.settings().locks_table);
+        let halt = halts.get(&head.owner(), &head.release_id).await;
+        halt.map_err(|error| error.into_step(ErrorName::LockError))?
+    } else {
+        None
+    };
+    if let Some(halt) = halt {
         let cause = format!(
             "the deploy was stopped while the change set of stack `{}` was made: {}; nothing was changed",
             deployment.stack.name,
@@ -137,26 +149,13 @@ fn gone(deployment: &mut Deployment) -> ChangeSetStatus {
     ChangeSetStatus::Failed
 }
 
-/// A success, of a stack that is there. A stack that would be created of nothing is none.
-fn no_changes(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
-    if deployment.stack.action == Some(StackAction::Update) {
-        ChangeSetStatus::NoChanges
-    } else {
-        failed(deployment, seen)
-    }
-}
-
-fn failed(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
-    let words = if seen.reason.is_empty() {
-        "no reason given"
-    } else {
-        seen.reason.as_str()
-    };
-    let cause = format!(
-        "CloudFormation could not make the change set of stack `{}`: {words}; nothing was changed; mend the template \
-         and run `fenrir deploy` again",
-        deployment.stack.name
-    );
+async fn failed(
+    env: &Environment,
+    stacks: &Stacks,
+    deployment: &mut Deployment,
+    seen: &ChangeSetSeen,
+) -> ChangeSetStatus {
+    let cause = explanation::tell(env, stacks, deployment, seen).await;
     deployment.fail(ErrorName::ChangeSetError, &cause);
     ChangeSetStatus::Failed
 }

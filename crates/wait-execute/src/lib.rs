@@ -55,8 +55,8 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         change_set,
     };
     let status = look.status().await?;
-    if status.in_progress() && deployment.wait.polls > 0 && deployment.halt.is_none() {
-        // Execute looked a second ago. Once seen, a halt stands.
+    if status.in_progress() && deployment.wait.looks_for_a_halt() && deployment.halt.is_none() {
+        // Once seen, a halt stands.
         let head = &deployment.release;
         let halts = Halts::new(env.own(), &env.settings().locks_table);
         let halt = halts.get(&head.owner(), &head.release_id).await;

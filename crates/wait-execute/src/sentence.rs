@@ -106,13 +106,13 @@ impl Story<'_> {
     fn cause(&self) -> String {
         events::root_cause(self.operation, self.stack).map_or_else(
             || "CloudFormation gives no reason".to_owned(),
-            |event| events::describe(event, self.stack),
+            |event| events::explain(self.operation, event, self.stack),
         )
     }
 
     fn rollback(&self) -> String {
         events::rollback_cause(self.operation, self.stack)
-            .map(|event| format!(" ({})", events::describe(event, self.stack)))
+            .map(|event| format!(" ({})", events::explain(self.operation, event, self.stack)))
             .unwrap_or_default()
     }
 

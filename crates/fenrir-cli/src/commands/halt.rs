@@ -57,7 +57,7 @@ async fn halt(arguments: &Halt, printer: &mut Printer) -> Result<Exit, Stop> {
     })?;
     printer.result(&format!("asked the release `{}` to stop", holder.release_id));
     printer.progress(&format!(
-        "it stops when it looks next, within about a minute; `fenrir attach {}` follows it",
+        "it stops when it looks next, within about two minutes; `fenrir attach {}` follows it",
         holder.release_id
     ));
     Ok(Exit::Success)
