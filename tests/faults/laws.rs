@@ -152,7 +152,7 @@ impl<'a> Inspection<'a> {
                     && now.resources.keys().eq(&ids)
             }),
             // A plan wants nothing; what is broken cannot be had.
-            None => self.scenario == Scenario::Plan && now == before,
+            None => self.scenario.is_plan() && now == before,
         };
         let is_before = match (before, now) {
             (None, None) => true,

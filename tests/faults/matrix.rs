@@ -93,6 +93,7 @@ async fn profile(world: &World, scenario: Scenario) -> (Calls, Vec<String>) {
 /// All cases, in the order of the table.
 pub(crate) fn cases(profiles: &BTreeMap<Scenario, Calls>) -> Vec<Case> {
     let mut cases = Vec::new();
+    let mut known = BTreeSet::new();
     for scenario in Scenario::ALL {
         let calls = &profiles[&scenario];
         for step in scenario.steps() {
@@ -112,8 +113,11 @@ pub(crate) fn cases(profiles: &BTreeMap<Scenario, Calls>) -> Vec<Case> {
             add(None, &ENDLESS_OF_STEPS, Tenacity::Machine);
             for call in of_step {
                 add(Some(call), &Kind::OF_CALLS, Tenacity::Once);
-                // Once per action: where the call stands makes no difference when every one of them fails.
-                if call.nth == 0 {
+                // Once per action: where the call stands makes no difference when every one of them fails. What a step
+                // does before it does anything is the same in every deploy.
+                let is_new = known.insert((step, call.action.clone()));
+                let begins = ["dynamodb:GetItem", "sts:AssumeRole"].contains(&call.action.as_str());
+                if call.nth == 0 && (is_new || !begins) {
                     add(Some(call), &TENACIOUS, Tenacity::Sdk);
                     add(Some(call), &ENDLESS, Tenacity::Machine);
                 }
@@ -121,6 +125,24 @@ pub(crate) fn cases(profiles: &BTreeMap<Scenario, Calls>) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Calls that a step may make (its `Step`) and does in no scenario: they are not in the matrix.
+pub(crate) fn missing(profiles: &BTreeMap<Scenario, Calls>) -> Vec<String> {
+    let made: BTreeSet<(&str, &str)> = profiles
+        .values()
+        .flat_map(|calls| calls.iter())
+        .flat_map(|(step, calls)| calls.iter().map(|call| (*step, call.action.as_str())))
+        .collect();
+    let mut missing = Vec::new();
+    for (_, step) in fenrir_harness::STEPS {
+        for action in step.own_actions.iter().chain(step.deployer_actions) {
+            if !made.contains(&(step.name, *action)) {
+                missing.push(format!("{} {action}", step.name));
+            }
+        }
+    }
+    missing
 }
 
 /// Some of the cases, always the same ones of the same cases, with every fault, every step and every tenacity among

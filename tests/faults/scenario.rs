@@ -8,7 +8,7 @@ use fenrir_testkit::Application;
 use serde_json::{Value, json};
 
 use crate::strike::{Call, Kind, Strike, Tenacity};
-use crate::world::{StackSeen, Told, World};
+use crate::world::{SURROUNDINGS, StackSeen, Told, World};
 
 /// What a deploy meets, and what becomes of it when nothing goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,8 @@ pub(crate) enum Scenario {
     NoChanges,
     /// A plan of a new stack.
     Plan,
+    /// A plan of a new stack with code, and with things that are there already.
+    References,
     /// A new stack that cannot be made, and is cleaned away.
     FailingCreate,
     /// An update that rolls back.
@@ -83,12 +85,26 @@ fn broken() -> Value {
     json!({"Type": "AWS::SQS::Queue", "DependsOn": "Topic", "Properties": {"VisibilityTimeout": 99_999}})
 }
 
+/// With a function that refers to everything that `World::surround` makes.
+fn referring(application: Application) -> Application {
+    let application = application.with_function(
+        "Worker",
+        &json!({
+            "Role": SURROUNDINGS,
+            "VpcConfig": {"SecurityGroupIds": [SURROUNDINGS], "SubnetIds": [SURROUNDINGS]},
+        }),
+    );
+    let key = json!({"KmsMasterKeyId": format!("alias/{SURROUNDINGS}"), "DisplayName": "wanted"});
+    application.with("Topic", json!({"Type": "AWS::SNS::Topic", "Properties": key}))
+}
+
 impl Scenario {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Create,
         Self::Update,
         Self::NoChanges,
         Self::Plan,
+        Self::References,
         Self::FailingCreate,
         Self::FailingUpdate,
         Self::ReplaceRolledBack,
@@ -111,7 +127,7 @@ impl Scenario {
             Self::NoChanges | Self::Plan => &["wait-changeset", "cleanup"],
             Self::ReplaceRolledBack | Self::ReplaceReview | Self::LeftoverChangeSet => &["create-changeset"],
             Self::TakeOver | Self::Held => &["lock"],
-            Self::Refused => &["validate"],
+            Self::Refused | Self::References => &["validate"],
             Self::FailingUpdate | Self::LateUpdate | Self::LateCreate => &["wait-execute", "cleanup"],
             Self::Dirty => &["release-lock"],
         }
@@ -127,6 +143,10 @@ impl Scenario {
             self,
             Self::Update | Self::NoChanges | Self::FailingUpdate | Self::LeftoverChangeSet | Self::LateUpdate
         )
+    }
+
+    pub(crate) fn is_plan(self) -> bool {
+        matches!(self, Self::Plan | Self::References)
     }
 
     fn is_broken(self) -> bool {
@@ -197,6 +217,7 @@ impl Scenario {
         }
         application = match self {
             Self::Plan => application.release_field("operation", json!("plan")),
+            Self::References => referring(application).release_field("operation", json!("plan")),
             Self::Refused => application.with(
                 "Named",
                 json!({"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "n"}}),
@@ -211,7 +232,7 @@ impl Scenario {
             before: world.stack(&owner).await,
             lock_before: world.lock(&owner).await,
             locks_of_others: world.locks_of_others(&owner).await,
-            wanted: (!self.is_broken() && self != Self::Plan).then_some(wanted),
+            wanted: (!self.is_broken() && !self.is_plan()).then_some(wanted),
             application,
         }
     }
@@ -235,7 +256,7 @@ impl Scenario {
     /// What is deployed afterwards, when all is well again.
     pub(crate) fn mended(prepared: &Prepared) -> Application {
         let application = prepared.application.clone().with("Topic", topic("after"));
-        ["A", "B", "C", "Broken", "Named"]
+        ["A", "B", "C", "Broken", "Named", "Worker"]
             .into_iter()
             .fold(application, Application::without)
             .release_field("operation", json!("deploy"))
@@ -250,6 +271,7 @@ impl fmt::Display for Scenario {
             Self::Update => "update",
             Self::NoChanges => "no-changes",
             Self::Plan => "plan",
+            Self::References => "references",
             Self::FailingCreate => "failing-create",
             Self::FailingUpdate => "failing-update",
             Self::ReplaceRolledBack => "replace-rolled-back",

@@ -27,6 +27,9 @@ const PACE: f64 = 0.005;
 const WAIT_SCALE: f64 = 0.01;
 const RETRIES: f64 = 0.05;
 
+/// What everything is called that applications may refer to.
+pub(crate) const SURROUNDINGS: &str = "surroundings";
+
 /// A local AWS with Fenrir in it.
 pub(crate) struct World {
     pub(crate) deployer: Deployer,
@@ -82,10 +85,70 @@ impl World {
             .turn(&json!({"stack_seconds": Self::STACK_SECONDS, "change_set_seconds": 0.02}));
         let config = deployer.config().await;
         let steps = Steps::of(&deployer).await.hurried(ATTEMPT, PACE);
-        Self {
+        let world = Self {
             deployer,
             config,
             steps,
+        };
+        world.surround().await;
+        world
+    }
+
+    /// Makes a role, a security group, a subnet and a key that every project may refer to.
+    async fn surround(&self) {
+        use aws_sdk_cloudformation::types::Capability;
+        let tags = |tags: &[(&str, &str)]| -> Value {
+            tags.iter()
+                .map(|(key, value)| json!({"Key": key, "Value": value}))
+                .collect()
+        };
+        let everybody = [
+            ("Name", SURROUNDINGS),
+            ("ProjectName", "_all"),
+            ("ConfigName", "_all"),
+            ("ServiceName", "_all"),
+        ];
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole",
+        }]});
+        let resource =
+            |kind: &str, properties: Value| json!({"Type": format!("AWS::{kind}"), "Properties": properties});
+        let template = json!({"Resources": {
+            "Role": resource("IAM::Role", json!({
+                "RoleName": SURROUNDINGS, "AssumeRolePolicyDocument": trust, "Tags": tags(&everybody),
+            })),
+            "Vpc": resource("EC2::VPC", json!({"CidrBlock": "10.0.0.0/16"})),
+            "Group": resource("EC2::SecurityGroup", json!({
+                "GroupDescription": "x", "VpcId": {"Ref": "Vpc"}, "Tags": tags(&everybody),
+            })),
+            "Subnet": resource("EC2::Subnet", json!({
+                "VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.1.0/24",
+                "Tags": tags(&[("Name", SURROUNDINGS), ("DeployWithFenrir", "true")]),
+            })),
+            "Key": resource("KMS::Key", json!({"KeyPolicy": {}, "Tags": tags(&[("FenrirAllAllowed", "true")])})),
+            "Alias": resource("KMS::Alias", json!({
+                "AliasName": format!("alias/{SURROUNDINGS}"), "TargetKeyId": {"Ref": "Key"},
+            })),
+        }});
+        let made = aws_sdk_cloudformation::Client::new(&self.config)
+            .create_stack()
+            .stack_name(SURROUNDINGS)
+            .capabilities(Capability::CapabilityNamedIam)
+            .template_body(template.to_string())
+            .send()
+            .await
+            .unwrap();
+        self.at_rest(made.stack_id().unwrap(), "CREATE_COMPLETE").await;
+    }
+
+    async fn at_rest(&self, stack: &str, wanted: &str) {
+        loop {
+            let status = self.status_of(stack).await.unwrap();
+            if !status.ends_with("_IN_PROGRESS") {
+                assert_eq!(status, wanted, "{stack}");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -274,9 +337,7 @@ impl World {
             .send()
             .await
             .unwrap();
-        while self.status_of(stack).await.unwrap().ends_with("_IN_PROGRESS") {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.at_rest(stack, "ROLLBACK_COMPLETE").await;
     }
 }
 
