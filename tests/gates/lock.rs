@@ -83,6 +83,10 @@ async fn a_lock_is_taken_over_only_from_an_execution_that_has_ended() {
              `fenrir attach release-0` follows it, `fenrir halt --reason WHY` stops it"
         )
     );
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!((record.status, record.cause), (Status::Refused, Some(refused.message)));
+
+    // The refusal's answer was lost, and meanwhile the other has ended.
     machines.stop_execution().execution_arn(&running).send().await.unwrap();
     let refused = world.lock(&deployment).await.unwrap_err();
     assert_eq!(refused.name, ErrorName::LockExistsError);
@@ -96,6 +100,8 @@ async fn a_lock_is_taken_over_only_from_an_execution_that_has_ended() {
     let environment = world.environment(&lock::STEP);
     let later = environment.with_clock(|| OffsetDateTime::now_utc() + Duration::minutes(17));
     lock::run(&later, deployment).await.unwrap();
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!((record.status, record.cause), (Status::Started, None));
     assert_eq!(
         world.locks().holder(&owner()).await.unwrap().unwrap().release_id,
         "release-1"

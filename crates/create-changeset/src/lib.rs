@@ -90,6 +90,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         marks: Marks::of(&deployment.execution.arn),
         name: deployment.stack.name.clone(),
         owner,
+        patience: env.patience(PATIENCE),
     };
     let (action, made) = match work.prepare().await? {
         Prepared::Made(made) => (StackAction::Create, made),
@@ -135,6 +136,7 @@ struct Work {
     marks: Marks,
     name: String,
     owner: Owner,
+    patience: Duration,
 }
 
 impl Work {
@@ -308,7 +310,7 @@ impl Work {
     }
 
     async fn await_deletion(&self, arn: &str) -> Result<(), StepError> {
-        let end = self.stacks.deletion(arn, PATIENCE).await;
+        let end = self.stacks.deletion(arn, self.patience).await;
         match end.map_err(|fault| reading(fault, "the stack"))? {
             Deletion::Gone => Ok(()),
             Deletion::Underway => Err(StepError::new(
@@ -451,6 +453,7 @@ mod tests {
                 project: "p".into(),
                 config: "c".into(),
             },
+            patience: PATIENCE,
         };
         let prepared = Box::pin(work.prepare()).await;
         let calls = server.requests().into_iter().map(|request| request.operation);

@@ -9,12 +9,13 @@
 //! still run. `tests/model` shows what would happen otherwise.
 
 use fenrir_core::deployment::{Deployment, Head, Manifest};
-use fenrir_core::error::{ErrorName, StepError};
+use fenrir_core::error::{ErrorName, FaultKind, StepError};
 use fenrir_core::problem::printable;
 use fenrir_core::timestamp;
 use fenrir_lambda::{Environment, Step};
 use fenrir_stacks::Stacks;
 use fenrir_store::locks::Error;
+use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Holder, Locks, Objects, Record, Records, Status};
 use time::{Duration, OffsetDateTime};
 
@@ -60,13 +61,48 @@ pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment
         dirty: false,
         reason: None,
     };
-    let record = Records::new(env.own(), &env.settings().releases_table)
-        .put(&head.owner(), &started(&deployment, manifest))
+    let records = Records::new(env.own(), &env.settings().releases_table);
+    let started = started(&deployment, manifest);
+    let record = records
+        .put(&head.owner(), &started)
         .map_err(|error| error.into_step(ErrorName::LockError, "recording the release as started"))?;
     // In one transaction: nobody holds a lock for a release that nothing is known of.
     let locks = Locks::new(env.own(), &env.settings().locks_table).along(record);
-    take(env, &deployment, &locks, &holder).await?;
-    Ok(deployment)
+    match take(env, &deployment, &locks, &holder).await {
+        Ok(()) => Ok(deployment),
+        Err(error) if error.name == ErrorName::LockExistsError => {
+            Err(refused(env, &records, &deployment, started, error).await)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Records that the release was refused: the machine ends here, and no later step does. Without the record it is refused
+/// all the same.
+async fn refused(
+    env: &Environment,
+    records: &Records,
+    deployment: &Deployment,
+    started: Record,
+    error: StepError,
+) -> StepError {
+    let record = Record {
+        status: Status::Refused,
+        ended_at: Some(timestamp::format(env.now())),
+        error: Some(error.name.to_string()),
+        cause: Some(error.message.clone()),
+        ..started
+    };
+    match records.write(&deployment.release.owner(), &record).await {
+        Err(RecordError::Fault(fault)) if fault.kind == FaultKind::Transient => {
+            fault.into_step(ErrorName::LockError, "recording that the lock is held")
+        }
+        Err(fault) => {
+            tracing::error!(%fault, "the refusal could not be recorded");
+            error
+        }
+        Ok(()) => error,
+    }
 }
 
 fn started(deployment: &Deployment, manifest: Manifest) -> Record {

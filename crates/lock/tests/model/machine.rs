@@ -368,7 +368,8 @@ fn create(state: &mut State, e: Exec, call: Call) -> Next {
                 Prepare::Busy if stack.status == Status::DeleteInProgress && stack.last == Some(e) => {
                     Next::Go(At::AwaitDeletion(stack.id))
                 }
-                Prepare::Busy | Prepare::Refuse => Next::Fail(Error::Other),
+                // To go on with a rollback first comes to the same as a person who does it before the deploy.
+                Prepare::Recover | Prepare::Busy | Prepare::Refuse => Next::Fail(Error::Other),
             }
         }
         At::CheckUnfinished(id) => match by_arn(state, id) {
@@ -578,8 +579,9 @@ fn clean_up(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
                 Tidy::DeleteOwn if left.own => Next::Go(At::DeleteLeft(left)),
                 Tidy::Cancel if is_last => Next::Go(At::CancelLeft(left)),
                 Tidy::Await if is_last => Next::Go(call.at),
-                Tidy::Dirty if is_last => Next::Fail(Error::Other),
-                Tidy::Clean | Tidy::DeleteOwn | Tidy::Cancel | Tidy::Await | Tidy::Dirty => cleaned,
+                // That the rollback, gone on with, fails again is the worse of the two.
+                Tidy::Recover | Tidy::Dirty if is_last => Next::Fail(Error::Other),
+                Tidy::Clean | Tidy::DeleteOwn | Tidy::Cancel | Tidy::Await | Tidy::Recover | Tidy::Dirty => cleaned,
             }
         }
         At::DeleteLeft(left) => {
@@ -701,6 +703,7 @@ fn verdict(data: &Data) -> End {
     deployment.change_set = data.change_set.map(|kept| deployment::ChangeSet {
         name: String::new(),
         arn: None,
+        remade: false,
         status: match kept {
             Kept::Pending => ChangeSetStatus::Pending,
             Kept::Ready => ChangeSetStatus::Ready,
