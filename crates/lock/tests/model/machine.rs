@@ -75,7 +75,7 @@ pub struct Call {
 /// The next call that an invocation makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum At {
-    /// The first, which in CreateChangeSet, Execute and CleanUp is to verify the lock.
+    /// The first, which in `CreateChangeSet`, Execute and `CleanUp` is to verify the lock.
     Begin,
     /// Lock: whether `Exec`, which holds the lock, has ended.
     HasEnded(Exec),
@@ -85,24 +85,24 @@ enum At {
     TakeOver(Exec),
     /// What the stack is.
     Look,
-    /// CreateChangeSet: whether the stack never stood whole.
+    /// `CreateChangeSet`: whether the stack never stood whole.
     CheckUnfinished(u8),
-    /// CreateChangeSet: other executions' change sets.
+    /// `CreateChangeSet`: other executions' change sets.
     RemoveLeftovers(u8),
     Delete(u8),
     AwaitDeletion(u8),
-    /// CreateChangeSet: of a new stack, or of this one.
+    /// `CreateChangeSet`: of a new stack, or of this one.
     Make(Option<u8>),
     ExecuteChangeSet,
-    /// WaitExecute: the stack's events, after it showed this status.
+    /// `WaitExecute`: the stack's events, after it showed this status.
     ReadEvents(Status),
     Cancel,
-    /// CleanUp: the change set on this stack; whether the stack is our own, and whether we were at work on it.
+    /// `CleanUp`: the change set on this stack; whether the stack is our own, and whether we were at work on it.
     RemoveChangeSet(Left),
     Tidy(Left),
     DeleteLeft(Left),
     CancelLeft(Left),
-    /// ReleaseLock: the write of this end.
+    /// `ReleaseLock`: the write of this end.
     Write(End),
     Record(End),
 }
@@ -127,6 +127,8 @@ pub struct Execution {
     failed: u8,
     /// So long after its end that none of its Lambdas can still run.
     pub rested: bool,
+    /// The state at which it was stopped.
+    pub stopped_at: Option<Step>,
 }
 
 /// What a call comes to.
@@ -159,6 +161,7 @@ impl Execution {
         late_call: None,
         failed: 0,
         rested: false,
+        stopped_at: None,
     };
 
     pub fn begin(&mut self, step: Step) {
@@ -183,9 +186,20 @@ impl Execution {
 
     /// Stopped from outside: what its step is at goes on.
     pub fn stop(&mut self) {
+        if let Life::At(step) = self.life {
+            self.stopped_at = Some(step);
+        }
         self.late_call = self.call.take().or(self.late_call);
         self.life = Life::Ended(End::Stopped);
         self.rested = false;
+    }
+
+    /// Somebody lets it go on where it was stopped.
+    pub fn redrive(&mut self) {
+        if let Some(step) = self.stopped_at.take() {
+            self.rested = false;
+            self.begin(step);
+        }
     }
 
     /// The invocation died, or its answer was lost: the machine tries again, or catches.
@@ -233,12 +247,11 @@ impl Execution {
                 Some(Kept::Ready) => Step::Execute,
                 _ => Step::CleanUp,
             },
-            Step::Execute => Step::WaitExecute,
             Step::WaitExecute if data.succeeded => Step::ReleaseLock,
             Step::WaitExecute if data.failure => Step::CleanUp,
-            Step::WaitExecute => Step::WaitExecute,
+            Step::Execute | Step::WaitExecute => Step::WaitExecute,
             Step::CleanUp => Step::ReleaseLock,
-            Step::ReleaseLock => return self.end(verdict(&data)),
+            Step::ReleaseLock => return self.end(verdict(data)),
         };
         self.begin(next);
     }
@@ -602,7 +615,7 @@ fn clean_up(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
 
 fn release(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
     match call.at {
-        At::Begin => Next::Go(At::Write(verdict(&call.data))),
+        At::Begin => Next::Go(At::Write(verdict(call.data))),
         At::Write(end) => {
             let is_held = state.lock.is_some_and(|lock| lock.by == e);
             if end == End::FailureDirty {
@@ -678,8 +691,8 @@ fn touches(state: &mut State, e: Exec) {
     state.is_broken_if(!is_held && !state.vanished, Broken::TouchedWithoutLock);
 }
 
-/// How ReleaseLock ends a deploy: its own code says.
-fn verdict(data: &Data) -> End {
+/// How `ReleaseLock` ends a deploy: its own code says.
+fn verdict(data: Data) -> End {
     static BLANK: LazyLock<Deployment> = LazyLock::new(|| {
         let pointer = json!({"bucket": "b", "key": "k", "version_id": "v", "sha256": "s"});
         let deployment = json!({

@@ -3,7 +3,7 @@
 //! again, and go on after their execution was stopped. Laws 1, 2, 5 and 9 of the design hold in every state.
 //!
 //! What decides is the code's own where it is pure: the table of statuses (`fenrir_stacks::status`) and the verdict of
-//! ReleaseLock. The rest is restated call by call in [`machine`]; `tests/faults` runs the real steps.
+//! `ReleaseLock`. The rest is restated call by call in [`machine`]; `tests/faults` runs the real steps.
 //!
 //! # The window that a lock alone cannot close
 //! CloudFormation knows no fencing token. A Lambda that verified the lock, was frozen, and wakes up after somebody else
@@ -16,6 +16,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
     clippy::indexing_slicing,
     clippy::struct_excessive_bools,
     missing_docs,
@@ -99,12 +101,12 @@ pub struct Guards {
     pub dirty_stays: bool,
     /// A step that failed for the machine runs no longer: the timeouts nest.
     pub timeouts_nest: bool,
-    /// Execute and CleanUp verify the lock first.
+    /// Execute and `CleanUp` verify the lock first.
     pub execute_verifies: bool,
     pub clean_up_verifies: bool,
-    /// WaitExecute believes only what its own token brought about.
+    /// `WaitExecute` believes only what its own token brought about.
     pub success_is_ones_own: bool,
-    /// ReleaseLock's write is conditional on the execution.
+    /// `ReleaseLock`'s write is conditional on the execution.
     pub release_only_ones_own: bool,
     /// The watchdog leaves the lock alone while the stack is in progress.
     pub watchdog_looks: bool,
@@ -164,6 +166,8 @@ enum Action {
     Unlock,
     /// Somebody removes the lock of a running execution.
     Vandalise,
+    /// Somebody lets a stopped execution go on.
+    Redrive(Exec),
 }
 
 /// The model.
@@ -175,6 +179,8 @@ struct Fenrir {
     /// Somebody may remove the lock of a running execution in the console. Then no law about locks can hold for what is
     /// between a check and its call, but whoever begins afterwards notices.
     vandal: bool,
+    /// Somebody may redrive a stopped execution, also the moment before its lock is taken over.
+    redriver: bool,
 }
 
 impl Fenrir {
@@ -184,6 +190,7 @@ impl Fenrir {
             faults: 2,
             halts: 1,
             vandal: false,
+            redriver: false,
         }
     }
 
@@ -192,6 +199,14 @@ impl Fenrir {
             faults: 1,
             halts: 0,
             vandal: true,
+            ..Self::of(guards)
+        }
+    }
+
+    fn with_redriver(guards: Guards) -> Self {
+        Self {
+            halts: 0,
+            redriver: true,
             ..Self::of(guards)
         }
     }
@@ -254,6 +269,9 @@ impl Model for Fenrir {
                     if !execution.rested {
                         actions.push(Action::Rest(e));
                     }
+                    if self.redriver && state.faults > 0 && execution.stopped_at.is_some() {
+                        actions.push(Action::Redrive(e));
+                    }
                     let may = execution.rested || !self.guards.late_calls_are_over;
                     let holds = state.lock == Some(Lock { by: e, dirty: false });
                     let is_for_watchdog = end == End::Stopped || end == End::FailureDirty;
@@ -311,6 +329,9 @@ impl Model for Fenrir {
             Action::Stop(e) => {
                 state.faults -= 1;
                 state.execs[e].stop();
+                if !self.redriver {
+                    state.execs[e].stopped_at = None;
+                }
             }
             Action::Rest(e) => {
                 state.execs[e].late_call = None;
@@ -331,6 +352,10 @@ impl Model for Fenrir {
                 if let Some(e) = stack.last.filter(|e| stack.shows == Some(*e)) {
                     state.reached[e] = true;
                 }
+            }
+            Action::Redrive(e) => {
+                state.faults -= 1;
+                state.execs[e].redrive();
             }
             Action::Vandalise => {
                 state.vanished = true;
@@ -460,6 +485,21 @@ fn a_vanished_lock_is_noticed_and_no_success_is_false() {
     let checker = Fenrir::with_vandal(Guards::ALL).checker().threads(2).spawn_bfs().join();
     println!("{} different states explored", checker.unique_state_count());
     checker.assert_properties();
+}
+
+/// A redrive makes one execution out of two that overlap, and no lock tells them apart: its own late call is fenced by
+/// nothing. Nobody is given the right to redrive; this is what holds even so.
+#[test]
+fn a_redriven_execution_tells_no_false_success_and_frees_no_dirty_lock() {
+    let checker = Fenrir::with_redriver(Guards::ALL)
+        .checker()
+        .threads(2)
+        .spawn_bfs()
+        .join();
+    println!("{} different states explored", checker.unique_state_count());
+    for law in [SUCCESS, DIRTY, BEGUN] {
+        checker.assert_no_discovery(law);
+    }
 }
 
 #[test]
