@@ -201,6 +201,10 @@ class Gaps(unittest.TestCase):
         self.assertEqual(self.made(change_set)["Status"], "CREATE_COMPLETE")
         self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
         self.assertEqual(self.settled()[-1], "CREATE_COMPLETE")
+        words = self.refused("ValidationError", self.aws.client("cloudformation", account="333333333333").create_change_set,
+                             StackName=self.stack, ChangeSetName="first", ChangeSetType="CREATE",
+                             TemplateURL=f"https://shared.s3.{REGION}.amazonaws.com/t.json")
+        self.assertIn("S3 error: Access Denied", words)
 
     def test_tags_of_more_services_and_only_of_what_has_some(self):
         kinesis, sqs = self.aws.client("kinesis"), self.aws.client("sqs")
