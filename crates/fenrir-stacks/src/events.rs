@@ -184,6 +184,18 @@ pub fn skipped(operation: &[Event]) -> Vec<&Event> {
         .collect()
 }
 
+/// `` `Table` (AWS::DynamoDB::Table, `physical id`) `` of each, joined by commas.
+#[must_use]
+pub fn names(events: &[Event]) -> String {
+    let name = |event: &Event| {
+        format!(
+            "`{}` ({}, `{}`)",
+            event.logical_id, event.resource_type, event.physical_id
+        )
+    };
+    events.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 /// `` `Queue` (AWS::SQS::Queue): CREATE_FAILED: CloudFormation's words ``.
 #[must_use]
 pub fn describe(event: &Event, stack_arn: &str) -> String {

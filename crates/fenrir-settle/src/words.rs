@@ -1,0 +1,141 @@
+//! What a person is told of a release whose execution ended outside the machine: how it ended, what was found, and what
+//! to do next.
+
+use fenrir_core::deployment::{Head, cut};
+use fenrir_stacks::Status;
+use fenrir_stacks::events::{self, Event};
+
+use crate::execution::{Ended, How, LastState};
+use crate::judgement::Found;
+
+/// Characters of what Step Functions, or whoever stopped the execution, says of its end.
+const SAID: usize = 500;
+
+/// All that the sentence is made of.
+pub(crate) struct Story<'a> {
+    pub(crate) head: &'a Head,
+    /// The stack's name.
+    pub(crate) stack: &'a str,
+    pub(crate) ended: &'a Ended,
+    pub(crate) last: Option<&'a LastState>,
+    pub(crate) found: Found,
+    /// The stack's ARN, where there is one.
+    pub(crate) arn: Option<&'a str>,
+    pub(crate) status: Status,
+    /// The events of the execution's own operation, oldest first.
+    pub(crate) operation: &'a [Event],
+    /// What its deletion of the stack left.
+    pub(crate) left_behind: &'a [Event],
+    /// The lock is kept, marked dirty.
+    pub(crate) keeps_lock: bool,
+}
+
+impl Story<'_> {
+    /// The sentence, signed.
+    pub(crate) fn tell(&self) -> String {
+        let next = if self.keeps_lock && self.found.status() == fenrir_store::Status::FailureDirty {
+            "; the lock stays until then: release it with `fenrir unlock --reason ...`"
+        } else {
+            ""
+        };
+        self.head
+            .sign(&format!("{}; {}{next}", how(self.ended, self.last), self.found()))
+    }
+
+    fn found(&self) -> String {
+        let name = self.stack;
+        match self.found {
+            Found::Completed => {
+                format!("stack `{name}` reached the wanted state all the same, and nothing is to be done")
+            }
+            Found::NotExecuted => format!(
+                "nothing of it was executed, and nothing is left{}; run `fenrir deploy` again",
+                self.before()
+            ),
+            Found::Gone => self.gone(),
+            Found::RolledBack => format!(
+                "the change of stack `{name}` failed: {}; it was rolled back to what it was before; mend that and run \
+                 `fenrir deploy` again",
+                self.cause()
+            ),
+            Found::Stuck => format!(
+                "the change of stack `{name}` failed: {}; it could not be rolled back{} and is in status `{}`; {}",
+                self.cause(),
+                self.rollback(),
+                self.status,
+                self.status.row().advice
+            ),
+            Found::LeftBehind => format!(
+                "stack `{name}` was deleted before it was complete, but CloudFormation left {} because of its deletion \
+                 policy; delete it by hand if nothing in it is needed, then deploy again",
+                events::names(self.left_behind)
+            ),
+            Found::Unclear => format!(
+                "what it did to stack `{name}`, which is in status `{}`, cannot be told; look at the stack's events in \
+                 the CloudFormation console",
+                self.status
+            ),
+        }
+    }
+
+    /// The stack is not there.
+    fn gone(&self) -> String {
+        let name = self.stack;
+        let outcome = self.arn.and_then(|arn| events::outcome(self.operation, arn));
+        match outcome {
+            None => format!(
+                "nothing of it was executed, there is no stack `{name}`, and nothing is left{}; run `fenrir deploy` again",
+                self.before()
+            ),
+            Some(Status::CreateComplete | Status::UpdateComplete) => format!(
+                "stack `{name}` reached the wanted state and was deleted afterwards, not by Fenrir; find out who did it, \
+                 then run `fenrir deploy` again"
+            ),
+            Some(_) => format!(
+                "the creation of stack `{name}` failed: {}; nothing of it stays; mend that and run `fenrir deploy` again",
+                self.cause()
+            ),
+        }
+    }
+
+    /// What had failed already when the execution ended.
+    fn before(&self) -> String {
+        let deployment = self.last.and_then(|last| last.deployment.as_ref());
+        let failure = deployment.and_then(|deployment| deployment.failure.as_ref());
+        failure.map_or_else(String::new, |failure| format!("; before that: {}", failure.cause))
+    }
+
+    fn cause(&self) -> String {
+        let cause = self.arn.and_then(|arn| {
+            let event = events::root_cause(self.operation, arn)?;
+            Some(events::describe(event, arn))
+        });
+        cause.unwrap_or_else(|| "CloudFormation gives no reason".to_owned())
+    }
+
+    fn rollback(&self) -> String {
+        let cause = self.arn.and_then(|arn| {
+            let event = events::rollback_cause(self.operation, arn)?;
+            Some(format!(" ({})", events::describe(event, arn)))
+        });
+        cause.unwrap_or_default()
+    }
+}
+
+/// How the execution ended, as a clause.
+pub(crate) fn how(ended: &Ended, last: Option<&LastState>) -> String {
+    let state = last.map_or_else(String::new, |last| format!(" in state `{}`", last.name));
+    let said = match (ended.error.as_str(), ended.cause.as_str()) {
+        ("", "") => String::new(),
+        (error, "") => format!(" (`{}`)", cut(error, SAID)),
+        ("", cause) => format!(" ({})", cut(cause, SAID)),
+        (error, cause) => format!(" (`{}`: {})", cut(error, SAID), cut(cause, SAID)),
+    };
+    match ended.how {
+        How::Aborted => format!("the execution was stopped by hand{state}{said}"),
+        How::TimedOut => format!("the execution ran into the state machine's own timeout{state}"),
+        How::Failed => format!("the execution broke off{state}, before its end was written down{said}"),
+        How::Succeeded => "the execution ended well, but its end was not written down".to_owned(),
+        How::Forgotten => "the execution ended so long ago that Step Functions has forgotten it".to_owned(),
+    }
+}
