@@ -7,6 +7,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc, sns
 
 from . import patch
+from .knobs import KNOBS
 
 EVENTBRIDGE = "events.amazonaws.com"
 
@@ -14,6 +15,15 @@ EVENTBRIDGE = "events.amazonaws.com"
 def close() -> None:
     patch.everywhere(eventbridge._invoke_target, permitted(eventbridge._invoke_target))
     patch.everywhere(eventbridge._dispatch_to_lambda, dispatch_to_lambda)
+    patch.everywhere(eventbridge._parse_rate_seconds, scaled(eventbridge._parse_rate_seconds))
+
+
+def scaled(original):
+    """A test need not wait for a quarter of an hour."""
+    def parse_rate_seconds(expression):
+        seconds = original(expression)
+        return seconds and seconds * KNOBS["schedule_scale"]
+    return parse_rate_seconds
 
 
 def permitted(original):
