@@ -399,7 +399,11 @@ fn the_watchdog_ends_before_its_function() {
 fn the_index_of_open_releases_is_the_one_that_is_asked() {
     let template = template("template.yml");
     let indexes = &template["Resources"]["ReleasesTable"]["Properties"]["GlobalSecondaryIndexes"];
-    let open = indexes.as_array().unwrap().iter().find(|index| index["IndexName"] == house::OPEN_INDEX);
+    let open = indexes
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|index| index["IndexName"] == house::OPEN_INDEX);
     assert_eq!(
         open.unwrap()["KeySchema"],
         json!([

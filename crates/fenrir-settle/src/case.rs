@@ -331,6 +331,8 @@ impl<'a> Case<'a> {
                     tracing::info!(status = %look.evidence.status, "the stack is not at rest, or was not long ago");
                     return Ok(None);
                 }
+                // There was only the change set that was removed here.
+                Next::End(Found::Gone) if self.is_fenced => return Ok(Some((look, Found::NotExecuted))),
                 Next::End(found) => return Ok(Some((look, found))),
                 Next::RemoveChangeSet => self.remove_change_set(look.change_set.as_ref()).await?,
                 Next::DeleteStack => self.delete_stack(until).await?,

@@ -115,6 +115,9 @@ pub fn next(evidence: &Evidence) -> Next {
 /// operation did counts, and nothing is touched. `None` while that cannot be told.
 #[must_use]
 pub fn of_record(evidence: &Evidence) -> Option<Found> {
+    if evidence.outcome.is_none() && evidence.status.row().conclude == Conclude::Gone {
+        return (!evidence.may_be_at_work).then_some(Found::Gone);
+    }
     let under_way = evidence.outcome.unwrap_or(evidence.status).in_progress();
     if under_way && evidence.status.in_progress() {
         return None;

@@ -54,9 +54,9 @@ impl Story<'_> {
             ),
             Found::Gone => self.gone(),
             Found::RolledBack => format!(
-                "the change of stack `{name}` failed: {}; it was rolled back to what it was before; mend that and run \
-                 `fenrir deploy` again",
-                self.cause()
+                "the change of stack `{name}` failed: {}; it was rolled back{}; mend that and run `fenrir deploy` again",
+                self.cause(),
+                if self.is_new() { "" } else { " to what it was before" }
             ),
             Found::Stuck => format!(
                 "the change of stack `{name}` failed: {}; it could not be rolled back{} and is in status `{}`; {}",
@@ -84,7 +84,7 @@ impl Story<'_> {
         let outcome = self.arn.and_then(|arn| events::outcome(self.operation, arn));
         match outcome {
             None => format!(
-                "nothing of it was executed, there is no stack `{name}`, and nothing is left{}; run `fenrir deploy` again",
+                "there is no stack `{name}`, so nothing of it is left{}; run `fenrir deploy` again",
                 self.before()
             ),
             Some(Status::CreateComplete | Status::UpdateComplete) => format!(
@@ -96,6 +96,12 @@ impl Story<'_> {
                 self.cause()
             ),
         }
+    }
+
+    /// The operation created the stack.
+    fn is_new(&self) -> bool {
+        let first = self.operation.first().zip(self.arn);
+        first.and_then(|(event, arn)| event.of_stack(arn)) == Some(Status::CreateInProgress)
     }
 
     /// What had failed already when the execution ended.
