@@ -77,9 +77,7 @@ impl Alert<'_> {
         let region = self.execution.split(':').nth(3).unwrap_or_default();
         let what = match self.tidings {
             Tidings::Dirty => "a deploy failed and left something behind; its lock stays until somebody has looked",
-            Tidings::Settled => {
-                "a deploy ended outside the state machine; Fenrir has settled it, and its lock is released"
-            }
+            Tidings::Settled => "a deploy ended outside the state machine; Fenrir has settled it",
         };
         format!(
             "{what}\n\

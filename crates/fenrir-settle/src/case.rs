@@ -5,7 +5,7 @@ use std::time::Duration;
 use fenrir_core::deployment::{Head, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::owner::Owner;
-use fenrir_core::timestamp;
+use fenrir_core::{names, timestamp};
 use fenrir_lambda::Environment;
 use fenrir_lambda::alert::{Alert, Tidings};
 use fenrir_stacks::events::{self, Event};
@@ -83,10 +83,15 @@ pub async fn settle(env: &Environment, owner: &Owner, release_id: &str) -> Resul
     };
     let stacks = Stacks::new(&env.deployer(&head).await?);
     let mut case = Case::new(env, stacks, head, &record, &ended, last);
-    if holds { case.settle().await } else { case.mend().await }
+    if holds {
+        case.settle().await
+    } else {
+        case.mend(true).await
+    }
 }
 
-/// Writes the end into the record of the execution that `holder` names, whose lock was taken over. Touches nothing else.
+/// Writes the end into the record of the execution that `holder` names, whose lock was taken over. Touches nothing else,
+/// and tells nobody: who took it over tells how that ends.
 ///
 /// # Errors
 /// As [`settle`].
@@ -100,7 +105,7 @@ pub async fn mend(
     match started(env, owner, &holder.release_id).await? {
         Some(record) if record.execution == holder.execution => {
             let head = head(owner, &record);
-            Case::new(env, stacks, head, &record, ended, None).mend().await
+            Case::new(env, stacks, head, &record, ended, None).mend(false).await
         }
         _ => Ok(Settlement::NothingToDo),
     }
@@ -213,6 +218,8 @@ struct Case<'a> {
     marks: Marks,
     head: Head,
     owner: Owner,
+    /// The stack's name: the owner's own, whatever the record says.
+    name: String,
     record: &'a Record,
     ended: &'a Ended,
     last: Option<LastState>,
@@ -248,6 +255,7 @@ impl<'a> Case<'a> {
             stacks,
             marks: Marks::of(&record.execution),
             owner: head.owner(),
+            name: names::stack(&head.owner()),
             head,
             record,
             ended,
@@ -289,13 +297,13 @@ impl<'a> Case<'a> {
     }
 
     /// The execution does not hold its lock any more.
-    async fn mend(&mut self) -> Result<Settlement, StepError> {
+    async fn mend(&mut self, tells: bool) -> Result<Settlement, StepError> {
         let look = self.look().await?;
         let Some(found) = judgement::of_record(&look.evidence) else {
             return Ok(Settlement::LeftAlone);
         };
         let end = self.end(&look, found, false);
-        if end.is_dirty() {
+        if tells {
             tell(self.env, &self.head, self.record, &end).await?;
         }
         write(self.env, &self.owner, self.record, self.ended, end).await
@@ -304,7 +312,7 @@ impl<'a> Case<'a> {
     fn end(&self, look: &Look, found: Found, keeps_lock: bool) -> End {
         let story = Story {
             head: &self.head,
-            stack: &self.record.stack,
+            stack: &self.name,
             ended: self.ended,
             last: self.last.as_ref(),
             found,
@@ -372,22 +380,14 @@ impl<'a> Case<'a> {
             "deleting the stack that the execution made and that never completed"
         );
         let deleted = self.stacks.delete_stack(arn, &self.owner, &self.marks).await;
-        deleted.map_err(|fault| {
-            fault.into_step(
-                ErrorName::StackError,
-                &format!("deleting stack `{}`", self.record.stack),
-            )
-        })?;
+        deleted.map_err(|fault| fault.into_step(ErrorName::StackError, &format!("deleting stack `{}`", self.name)))?;
         let patience = until.saturating_duration_since(Instant::now());
         let ended = self.stacks.deletion(arn, patience).await;
         ended.map(|_| ()).map_err(|fault| reading(fault, "the stack"))
     }
 
     async fn look(&mut self) -> Result<Look, StepError> {
-        let stack = self
-            .stacks
-            .describe(self.arn.as_ref().unwrap_or(&self.record.stack))
-            .await;
+        let stack = self.stacks.describe(self.arn.as_ref().unwrap_or(&self.name)).await;
         let stack = stack.map_err(|fault| reading(fault, "the stack"))?;
         let status = stack.as_ref().map_or(Status::Absent, |stack| stack.status);
         if let Some(stack) = stack {

@@ -145,3 +145,173 @@ pub(crate) fn how(ended: &Ended, last: Option<&LastState>) -> String {
         How::Forgotten => "the execution ended so long ago that Step Functions has forgotten it".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fenrir_core::deployment::Operation;
+    use fenrir_core::owner::Owner;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:cloudformation:eu-west-1:1:stack/s/1";
+
+    fn head() -> Head {
+        let owner = Owner {
+            account: "1".into(),
+            region: "eu-west-1".into(),
+            project: "p".into(),
+            config: "c".into(),
+        };
+        Head {
+            operation: Operation::Deploy,
+            release_id: "release-1".into(),
+            owner: owner.into(),
+            bucket: String::new(),
+            deadline: String::new(),
+        }
+    }
+
+    fn ended(how: How, error: &str, cause: &str) -> Ended {
+        Ended {
+            how,
+            at: None,
+            error: error.into(),
+            cause: cause.into(),
+        }
+    }
+
+    fn events(lines: &[(&str, &str, &str)]) -> Vec<Event> {
+        let of = |(logical_id, status, reason): &(&str, &str, &str)| {
+            let own = logical_id.is_empty();
+            let kind = if own {
+                "AWS::CloudFormation::Stack"
+            } else {
+                "AWS::SQS::Queue"
+            };
+            Event {
+                logical_id: (*logical_id).to_owned(),
+                physical_id: if own { ARN } else { "url" }.to_owned(),
+                resource_type: kind.to_owned(),
+                status: (*status).to_owned(),
+                reason: (*reason).to_owned(),
+                ..Event::default()
+            }
+        };
+        lines.iter().map(of).collect()
+    }
+
+    fn tell(found: Found, status: Status, lines: &[(&str, &str, &str)]) -> String {
+        let last = LastState {
+            name: "WaitForExecute".into(),
+            deployment: None,
+        };
+        Story {
+            head: &head(),
+            stack: "s",
+            ended: &ended(How::Aborted, "", "wrong button"),
+            last: Some(&last),
+            found,
+            arn: Some(ARN),
+            status,
+            operation: &events(lines),
+            left_behind: &events(&[("Jobs", "DELETE_SKIPPED", "")]),
+            keeps_lock: true,
+        }
+        .tell()
+    }
+
+    #[test]
+    fn each_end_says_how_what_and_what_to_do() {
+        let failed = [
+            ("", "UPDATE_IN_PROGRESS", ""),
+            ("Jobs", "UPDATE_FAILED", "too long"),
+            ("", "UPDATE_ROLLBACK_IN_PROGRESS", ""),
+            ("Store", "UPDATE_FAILED", "in use"),
+        ];
+        let created = [("", "CREATE_IN_PROGRESS", ""), ("Jobs", "CREATE_FAILED", "too long")];
+        for (found, status, lines, said) in [
+            (
+                Found::Completed,
+                Status::UpdateComplete,
+                &failed[..0],
+                "stack `s` reached the wanted state all the same, and nothing is to be done",
+            ),
+            (
+                Found::NotExecuted,
+                Status::UpdateComplete,
+                &[],
+                "nothing of it was executed, and nothing is left; run `fenrir deploy` again",
+            ),
+            (
+                Found::RolledBack,
+                Status::UpdateRollbackComplete,
+                &failed,
+                "the change of stack `s` failed: `Jobs` (AWS::SQS::Queue): UPDATE_FAILED: too long; it was rolled back to \
+                 what it was before; mend that and run `fenrir deploy` again",
+            ),
+            (
+                Found::Gone,
+                Status::DeleteComplete,
+                &created,
+                "the creation of stack `s` failed: `Jobs` (AWS::SQS::Queue): CREATE_FAILED: too long; nothing of it stays; \
+                 mend that and run `fenrir deploy` again",
+            ),
+            (
+                Found::Stuck,
+                Status::UpdateRollbackFailed,
+                &failed,
+                "the change of stack `s` failed: `Jobs` (AWS::SQS::Queue): UPDATE_FAILED: too long; it could not be rolled \
+                 back (`Store` (AWS::SQS::Queue): UPDATE_FAILED: in use) and is in status `UPDATE_ROLLBACK_FAILED`; ",
+            ),
+            (
+                Found::LeftBehind,
+                Status::DeleteComplete,
+                &created,
+                "stack `s` was deleted before it was complete, but CloudFormation left `Jobs` (AWS::SQS::Queue, `url`) \
+                 because of its deletion policy; delete it by hand if nothing in it is needed, then deploy again",
+            ),
+        ] {
+            let told = tell(found, status, lines);
+            let how = "the execution was stopped by hand in state `WaitForExecute` (wrong button); ";
+            assert!(told.starts_with(&format!("{how}{said}")), "{told}");
+            let unlock =
+                "; the lock stays until then: release it with `fenrir unlock --reason ...` (release release-1)";
+            let is_dirty = found.status() == fenrir_store::Status::FailureDirty;
+            assert_eq!(told.ends_with(unlock), is_dirty, "{told}");
+            assert!(told.ends_with(" (release release-1)"), "{told}");
+        }
+    }
+
+    #[test]
+    fn each_way_to_end_outside_the_machine_is_told_apart() {
+        for (how_it_was, error, cause, said) in [
+            (How::Aborted, "", "", "the execution was stopped by hand"),
+            (
+                How::TimedOut,
+                "States.Timeout",
+                "",
+                "the execution ran into the state machine's own timeout",
+            ),
+            (
+                How::Failed,
+                "States.Runtime",
+                "no such path",
+                "the execution broke off, before its end was written down (`States.Runtime`: no such path)",
+            ),
+            (
+                How::Forgotten,
+                "",
+                "",
+                "the execution ended so long ago that Step Functions has forgotten it",
+            ),
+        ] {
+            assert_eq!(how(&ended(how_it_was, error, cause), None), said);
+        }
+    }
+
+    #[test]
+    fn what_somebody_says_in_stopping_it_cannot_fill_the_sentence() {
+        let long = "x".repeat(30_000);
+        assert!(how(&ended(How::Aborted, &long, &long), None).chars().count() < 1_200);
+    }
+}

@@ -117,7 +117,8 @@ pub async fn run(env: &Environment, event: Event) -> Result<Report, StepError> {
     let keys = match event.execution()? {
         None => open(env, None).await?,
         Some(execution) if execution::is_ours(env, execution)? => {
-            // The name of an execution is its release's id; whether the record is its, `settle` looks.
+            // The name of an execution is its release's id. A record that has this id and says another execution is
+            // looked after all the same: by the execution that it says.
             open(env, execution.rsplit(':').next()).await?
         }
         Some(_) => return Err(refused("an execution of another state machine")),
