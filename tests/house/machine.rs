@@ -396,6 +396,20 @@ fn the_watchdog_ends_before_its_function() {
 }
 
 #[test]
+fn the_last_state_of_an_execution_is_among_the_events_that_the_watchdog_reads() {
+    for (name, task) in of_type(&machine(), "Task") {
+        let retried = task["Retry"].as_array().unwrap().iter();
+        let tries: u64 = 1 + retried
+            .map(|retrier| retrier["MaxAttempts"].as_u64().unwrap())
+            .sum::<u64>();
+        assert!(
+            4 * tries < u64::try_from(fenrir_settle::execution::LAST_EVENTS).unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn the_index_of_open_releases_is_the_one_that_is_asked() {
     let template = template("template.yml");
     let indexes = &template["Resources"]["ReleasesTable"]["Properties"]["GlobalSecondaryIndexes"];

@@ -73,7 +73,7 @@ pub async fn settle(env: &Environment, owner: &Owner, release_id: &str) -> Resul
             .unwrap_or_else(|| head.sign(&words::how(&ended, None)));
         let end = End::new(Found::Unclear, cause, record.stack_arn.clone());
         tell(env, &head, &record, &end).await?;
-        return write(env, owner, &record, &ended, end).await;
+        return write(env, owner, &record, &ended, &end).await;
     }
     let holds = own_lock.is_some();
     let last = if holds {
@@ -176,7 +176,7 @@ async fn write(
     owner: &Owner,
     record: &Record,
     ended: &Ended,
-    end: End,
+    end: &End,
 ) -> Result<Settlement, StepError> {
     let record = end.record(record, ended, env);
     match records(env).write(owner, &record).await {
@@ -282,7 +282,7 @@ impl<'a> Case<'a> {
                 Err(error) => return Err(error.into_step("marking the lock as dirty")),
             }
             tell(self.env, &self.head, self.record, &end).await?;
-            return write(self.env, &self.owner, self.record, self.ended, end).await;
+            return write(self.env, &self.owner, self.record, self.ended, &end).await;
         }
         let record = end.record(self.record, self.ended, self.env);
         let put = records(self.env).put(&self.owner, &record);
@@ -306,7 +306,7 @@ impl<'a> Case<'a> {
         if tells {
             tell(self.env, &self.head, self.record, &end).await?;
         }
-        write(self.env, &self.owner, self.record, self.ended, end).await
+        write(self.env, &self.owner, self.record, self.ended, &end).await
     }
 
     fn end(&self, look: &Look, found: Found, keeps_lock: bool) -> End {

@@ -7,8 +7,8 @@ use fenrir_lambda::Environment;
 use time::OffsetDateTime;
 
 /// Events that are read from the end of a history. The last state is among them: a task that is tried again and again
-/// has four events for each try (Step Functions API, `HistoryEvent`), and the machine tries a task 60 times at most.
-const LAST_EVENTS: i32 = 300;
+/// has four events for each try (Step Functions API, `HistoryEvent`), and the machine tries none more than 40 times.
+pub const LAST_EVENTS: i32 = 300;
 
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -169,7 +169,7 @@ async fn mend(env: &Environment, deployment: &Deployment, other: &Holder, ended:
         let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
         fenrir_settle::mend(env, stacks, &owner, other, ended).await
     };
-    match timeout(MENDING, mending).await {
+    match timeout(MENDING, Box::pin(mending)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the record of the execution that ended is not mended"),
         Err(_) => tracing::warn!("the record of the execution that ended is not mended in time"),

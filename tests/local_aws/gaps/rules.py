@@ -16,6 +16,8 @@ def close() -> None:
     patch.everywhere(eventbridge._invoke_target, permitted(eventbridge._invoke_target))
     patch.everywhere(eventbridge._dispatch_to_lambda, dispatch_to_lambda)
     patch.everywhere(eventbridge._parse_rate_seconds, scaled(eventbridge._parse_rate_seconds))
+    # Seconds between two looks at the clock.
+    eventbridge._SCHEDULER_TICK_INTERVAL = 1
 
 
 def scaled(original):
