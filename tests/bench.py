@@ -41,7 +41,9 @@ def main() -> int:
         rows.append((f"{step}: spawn to next, CPU ms (wall ms)", f"{cpu:.0f} ({wall:.0f})", "8", "<= 8"))
         rows.append((f"{step}: idle memory, MiB", f"{memory:.1f}", "20", "<= 10"))
     rows += deploy_rows()
-    show(rows)
+    show([("", "Fenrir", "2018-2020", "aim"), *rows])
+    print()
+    show(waiting_rows())
     return 0
 
 
@@ -131,9 +133,16 @@ def deploy_rows() -> list[tuple]:
     ]
 
 
-def show(rows: list[tuple]) -> None:
-    table = [("", "Fenrir", "2018-2020", "aim"), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(4)]
+def waiting_rows() -> list[tuple]:
+    """What waiting costs, as tests/waits/pace.rs computes it on the real state machine and writes it down."""
+    lines = (ROOT / "docs" / "benchmarks.md").read_text().partition("tests/waits/pace.rs:")[2].partition("<!-- End")[0].splitlines()
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines if line.startswith("| ")]
+    assert len(rows) == 5, rows
+    return rows
+
+
+def show(table: list[tuple]) -> None:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for number, row in enumerate(table):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
         if number == 0:

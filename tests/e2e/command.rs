@@ -1,128 +1,16 @@
 //! The `fenrir` command against the local AWS, in the examples of this repository: what a developer sees, and the exit
 //! status that his pipeline sees.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use aws_sdk_cloudformation::types::{Capability, StackStatus};
 use fenrir_core::owner::Owner;
-use fenrir_testkit::{Deployer, lambdas, python, root};
+use fenrir_testkit::{Deployer, root};
 use serde_json::json;
 
 use crate::deployer;
-
-/// A folder of one test with a copy of an example in it.
-struct Workplace {
-    folder: tempfile::TempDir,
-}
-
-impl Workplace {
-    /// A copy of an example, under a project of its own so that tests do not meet.
-    fn of(example: &str, project: &str) -> Self {
-        let workplace = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        copy(&root().join("examples").join(example), workplace.folder.path());
-        let text = workplace.template();
-        let line = text.lines().find(|line| line.starts_with("ProjectName:")).unwrap();
-        // A role is one project's, and the tests run at once.
-        let role = format!("-{}", project.replace('/', "-"));
-        let own = text.replace(line, &format!("ProjectName: {project}"));
-        let own: Vec<String> = own
-            .lines()
-            .map(|line| match line.trim_start().strip_prefix("Role: ") {
-                Some(_) => format!("{line}{role}"),
-                None => line.to_owned(),
-            })
-            .collect();
-        workplace.write(&own.join("\n"));
-        let made = Command::new(python())
-            .arg(root().join("tests/local_aws/roles.py"))
-            .args([OsStr::new(deployer().aws().endpoint()), workplace.path().as_os_str()])
-            .status()
-            .unwrap();
-        assert!(made.success(), "the example's roles are made");
-        workplace
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("template.yml")
-    }
-
-    fn template(&self) -> String {
-        fs::read_to_string(self.path()).unwrap()
-    }
-
-    fn write(&self, text: &str) {
-        fs::write(self.path(), text).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(lambdas().join("fenrir/bootstrap"));
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("AWS_ENDPOINT_URL", deployer().aws().endpoint())
-            .env("AWS_REGION", Deployer::REGION)
-            .env("AWS_ACCESS_KEY_ID", Deployer::ACCOUNT)
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        self.command(arguments).output().unwrap().into()
-    }
-}
-
-/// What the command said, and its exit status.
-#[derive(Debug)]
-struct Ran {
-    status: i32,
-    said: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let said = [output.stdout, output.stderr].concat();
-        Self {
-            status: output.status.code().unwrap(),
-            said: String::from_utf8(said).unwrap(),
-        }
-    }
-}
-
-impl Ran {
-    fn ends(self, status: i32, words: &[&str]) -> Self {
-        assert_eq!(self.status, status, "{}", self.said);
-        for word in words {
-            assert!(self.said.contains(word), "`{word}` is not in: {}", self.said);
-        }
-        self
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.file_name() == Some(OsStr::new(".fenrir")) {
-            continue;
-        }
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
+use crate::workplace::{Ran, Workplace};
 
 #[test]
 fn a_deploy_and_the_same_again() {

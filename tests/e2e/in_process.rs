@@ -15,7 +15,7 @@ const WAIT_SCALE: f64 = 0.1;
 
 /// Uploads the release and runs the machine to its end.
 pub(crate) async fn deploy(deployer: &Deployer, application: &Application, release_id: &str) -> Ended {
-    let release = application.upload(&deployer.config().await, release_id).await;
+    let release = deployer.upload(application, release_id).await;
     run(deployer, release_id, release).await
 }
 

@@ -13,12 +13,17 @@
 
 mod bad_releases;
 mod command;
+mod failures;
 mod in_process;
+mod people;
+mod places;
 mod scenarios;
+mod workplace;
 
 use std::sync::OnceLock;
 
 use fenrir_testkit::{Application, Deployer, Ended};
+use serde_json::Value;
 
 /// The one installation.
 fn deployer() -> &'static Deployer {
@@ -49,6 +54,17 @@ impl Way {
         match self {
             Self::StepFunctions => deployer().deploy(application, release_id).await,
             Self::InProcess => in_process::deploy(deployer(), application, release_id).await,
+        }
+    }
+
+    /// Runs the machine with any input, and waits for the end.
+    async fn run(self, name: &str, input: Value) -> Ended {
+        match self {
+            Self::StepFunctions => {
+                let execution = deployer().start_execution(name, &input).await;
+                deployer().end_of(&execution).await
+            }
+            Self::InProcess => in_process::run(deployer(), name, input).await,
         }
     }
 }

@@ -78,7 +78,8 @@ async fn a_lock_is_taken_over_only_from_an_execution_that_has_ended() {
         refused.message,
         format!(
             "`team/app` `test` cannot be deployed now: release `release-0` holds the lock since `2026-11-21T22:06:31Z` \
-             (execution `{running}`); its execution is under way; deploy again when it has ended"
+             (execution `{running}`); its execution is under way; run `fenrir deploy` again when it has ended; \
+             `fenrir attach release-0` follows it, `fenrir halt --reason WHY` stops it"
         )
     );
     machines.stop_execution().execution_arn(&running).send().await.unwrap();
@@ -139,7 +140,7 @@ async fn a_lock_that_nobody_can_vouch_for_stays() {
     assert!(
         refused
             .message
-            .ends_with("a table is left; an operator looks at it and removes the lock"),
+            .ends_with("a table is left; an operator mends what it says and runs `fenrir unlock --reason WHY`"),
         "{refused}"
     );
 }

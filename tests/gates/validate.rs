@@ -328,3 +328,34 @@ async fn a_store_that_is_away_is_tried_again_and_refuses_nobody() {
     assert_eq!(error.name, ErrorName::TransientError, "{error}");
     assert_eq!(world.records().get(&owner(), "release-1").await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn the_largest_release_leaves_a_state_of_a_few_kilobytes() {
+    let world = World::start().await;
+    // Tags, metadata and names as many and as long as they may be.
+    let many = |count: usize, length: usize| -> Value {
+        (0..count)
+            .map(|number| (format!("Key{number:0>40}"), json!("v".repeat(length))))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let id = |number: usize| format!("Queue{number}{}", "x".repeat(90));
+    let resources: serde_json::Map<_, _> = (0..500)
+        .map(|number| (id(number), json!({"Type": "AWS::SQS::Queue"})))
+        .collect();
+    let application = application()
+        .release_field("change_set_tags", many(47, 256))
+        .release_field("metadata", many(50, 1_024))
+        .template(json!({"Transform": "AWS::Serverless-2016-10-31", "Resources": resources}));
+    let deployment = world.validate(&application, "release-of-500").await.unwrap();
+    assert!(matches!(deployment.manifest, ManifestAt::Stored(_)));
+    let template: Value = world
+        .objects()
+        .get_own_json(&deployment.release, &deployment.template)
+        .await
+        .unwrap();
+    assert_eq!(template["Resources"].as_object().unwrap().len(), 500);
+    // What later steps may add to it is held below 16 KiB by tests/waits/size.rs.
+    let state = serde_json::to_string(&deployment).unwrap();
+    assert!(state.len() < 4096, "{} bytes", state.len());
+}

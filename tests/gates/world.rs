@@ -60,6 +60,7 @@ pub(crate) fn record(name: &str, status: Status) -> Record {
         error: None,
         cause: None,
         stored: [].into(),
+        unlocked: None,
     }
 }
 

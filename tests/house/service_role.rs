@@ -591,7 +591,7 @@ fn what_is_fenrirs_own_is_denied_by_name() {
         | "AWS::SNS::Subscription" => String::new(),
         _ => panic!("{kind}: what is its ARN?"),
     };
-    for file in ["template.yml", "account.yml"] {
+    for file in ["template.yml", "account.yml", "region.yml"] {
         let house = template(file);
         for (id, resource) in members(&house["Resources"]) {
             let name = members(&resource["Properties"])
@@ -607,7 +607,7 @@ fn what_is_fenrirs_own_is_denied_by_name() {
             assert!(!name.contains("--"), "{file}: {id}");
         }
     }
-    for name in ["fenrir", "fenrir-account"] {
+    for name in ["fenrir", "fenrir-account", "fenrir-region"] {
         assert!(denied.contains(&format!("arn:P:cloudformation:*:A:stack/{name}/*")));
     }
 }

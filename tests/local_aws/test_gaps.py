@@ -150,6 +150,14 @@ class Gaps(unittest.TestCase):
         self.cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=change_set["StackId"], WaiterConfig={"Delay": 1, "MaxAttempts": 20})
 
+    def test_what_was_deleted_by_hand_cannot_be_updated(self):
+        def queue(seconds: int) -> dict:
+            return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "mine", "VisibilityTimeout": seconds}}
+        self.deploy(template({"A": queue(30)}))
+        sqs = self.aws.client("sqs")
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="mine")["QueueUrl"])
+        self.assertEqual(self.deploy(template({"A": queue(31)}), "UPDATE", "second")[-1], "UPDATE_ROLLBACK_COMPLETE")
+
     def test_missing_code_fails_the_creation(self):
         self.s3.create_bucket(Bucket="code")
         function = {"Type": "AWS::Lambda::Function", "Properties": {
@@ -362,6 +370,95 @@ class Gaps(unittest.TestCase):
                                                   RoleSessionName="session")["Credentials"]
         self.aws.client("sqs", aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"],
                         aws_session_token=keys["SessionToken"]).list_queues()
+
+    def test_a_change_set_named_by_its_arn_is_what_the_right_is_for(self):
+        change_set = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/fenrir-1/1"
+        read = {"Effect": "Allow", "Action": "cloudformation:DescribeEvents", "Resource": change_set}
+        events = self.aws.client("cloudformation", **self.user("looker", read))
+        self.assertEqual(events.describe_events(ChangeSetName=change_set)["OperationEvents"], [])
+        self.refused("AccessDenied", events.describe_events, ChangeSetName=change_set.replace("fenrir", "other"))
+
+    def session(self, role: str, *statements: dict) -> dict:
+        """Credentials of a new role with these rights, in a session that is called `session` and tagged."""
+        iam, trust = self.aws.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": trust, "Action": ["sts:AssumeRole", "sts:TagSession"]}]}))
+        iam.put_role_policy(RoleName=role, PolicyName="p",
+                            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+        keys = self.aws.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", RoleSessionName="session",
+            Tags=[{"Key": "ProjectName", "Value": "p"}])["Credentials"]
+        return {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"],
+                "aws_session_token": keys["SessionToken"]}
+
+    def table(self, name: str) -> None:
+        self.aws.client("dynamodb").create_table(
+            TableName=name, BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("owner", "id", "at")],
+            KeySchema=[{"AttributeName": "owner", "KeyType": "HASH"}, {"AttributeName": "id", "KeyType": "RANGE"}],
+            GlobalSecondaryIndexes=[{"IndexName": "by-time", "Projection": {"ProjectionType": "ALL"}, "KeySchema": [
+                {"AttributeName": "owner", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]}])
+
+    def test_the_leading_keys_of_every_item_action_are_a_condition(self):
+        self.table("kept")
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["mine", "mine/*"]}, "Null": {"dynamodb:LeadingKeys": "false"}}
+        items = self.aws.client("dynamodb", **self.session(
+            "keeper", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": own}))
+        def key(owner):
+            return {"owner": {"S": owner}, "id": {"S": "1"}}
+        def calls(owner):
+            query = {"TableName": "kept", "ExpressionAttributeValues": {":o": {"S": owner}, ":i": {"S": "1"}}}
+            named = {"ExpressionAttributeNames": {"#o": "owner"}}
+            return [
+                (items.put_item, {"TableName": "kept", "Item": key(owner)}),
+                (items.get_item, {"TableName": "kept", "Key": key(owner)}),
+                (items.update_item, {"TableName": "kept", "Key": key(owner), "UpdateExpression": "SET x = :x",
+                                     "ExpressionAttributeValues": {":x": {"S": "1"}}}),
+                (items.query, {**query, **named, "KeyConditionExpression": "(id = :i) AND :o=#o"}),
+                (items.query, {"TableName": "kept", "IndexName": "by-time", "KeyConditionExpression": "owner = :o",
+                               "ExpressionAttributeValues": {":o": {"S": owner}}}),
+                (items.batch_get_item, {"RequestItems": {"kept": {"Keys": [key("mine"), key(owner)]}}
+                                        if owner != "mine" else {"kept": {"Keys": [key(owner)]}}}),
+                (items.batch_write_item, {"RequestItems": {"kept": [
+                    {"PutRequest": {"Item": key("mine/1")}}, {"DeleteRequest": {"Key": key(owner)}}]}}),
+                (items.transact_write_items, {"TransactItems": [
+                    {"Put": {"TableName": "kept", "Item": key("mine/2")}},
+                    {"Delete": {"TableName": "kept", "Key": key(owner)}}]}),
+                (items.delete_item, {"TableName": "kept", "Key": key(owner)}),
+            ]
+        for call, arguments in calls("mine"):
+            call(**arguments)
+        for call, arguments in calls("theirs"):
+            self.refused("AccessDeniedException", call, **arguments)
+        # Without a key there is no leading key, and ForAllValues alone would let it pass.
+        self.refused("AccessDeniedException", items.scan, TableName="kept")
+
+    def test_a_bucket_is_its_owners_in_a_condition(self):
+        for account in (ACCOUNT, "222222222222"):
+            s3 = self.aws.client("s3", account)
+            s3.create_bucket(Bucket=f"of-{account}")
+            to_us = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "s3:*", "Resource": f"arn:aws:s3:::of-{account}/*"}
+            s3.put_bucket_policy(Bucket=f"of-{account}", Policy=json.dumps({"Version": "2012-10-17", "Statement": [to_us]}))
+        write = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
+        anywhere = self.aws.client("s3", **self.session("anywhere", write))
+        at_home = self.aws.client("s3", **self.session(
+            "at-home", {**write, "Condition": {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}}))
+        for s3, account in ((anywhere, ACCOUNT), (anywhere, "222222222222"), (at_home, ACCOUNT)):
+            s3.put_object(Bucket=f"of-{account}", Key="k", Body=b"x")
+        self.refused("AccessDenied", at_home.put_object, Bucket="of-222222222222", Key="k", Body=b"x")
+
+    def test_an_owner_that_was_expected_must_be_the_owner(self):
+        self.s3.create_bucket(Bucket="expected")
+        self.s3.put_object(Bucket="expected", Key="k", Body=b"x", ExpectedBucketOwner=ACCOUNT)
+        self.refused("AccessDenied", self.s3.put_object, Bucket="expected", Key="k", Body=b"x",
+                     ExpectedBucketOwner="222222222222")
+
+    def test_a_call_tells_the_session_it_is_made_in(self):
+        keys = self.session("traced", {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"})
+        self.aws.client("sqs", **keys).list_queues()
+        call = [call for call in self.aws.control("calls") if call["access_key"] == keys["aws_access_key_id"]][-1]
+        self.assertEqual(call["caller"], f"arn:aws:sts::{ACCOUNT}:assumed-role/traced/session")
+        self.assertEqual(call["session_tags"], {"ProjectName": "p"})
 
     def test_a_fault_strikes_as_often_as_it_was_ordered(self):
         self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])

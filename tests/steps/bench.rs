@@ -216,6 +216,7 @@ impl Bench {
             manifest: ManifestAt::Here(manifest),
             change_set: None,
             wait: Wait::first(),
+            halt: None,
             failure: None,
             error: None,
             cleaned: false,

@@ -24,6 +24,7 @@ pub const OWN_ACTIONS: &[&str] = &["dynamodb:GetItem", "sts:AssumeRole", "sts:Ta
 /// Calls with `fenrir-deployer`. A stack is deleted with the role that is passed.
 pub const DEPLOYER_ACTIONS: &[&str] = &[
     "cloudformation:CancelUpdateStack",
+    "cloudformation:ContinueUpdateRollback",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
@@ -68,23 +69,34 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         if let Some(change_set) = &left.change_set {
             work.remove_change_set(&left.stack, change_set).await?;
         }
-        if left.is_touched && work.tidy(&left).await? == End::Completed {
-            say_completed(&mut deployment);
+        let end = if left.is_touched {
+            work.tidy(&left).await?
+        } else {
+            End::Clean
+        };
+        match end {
+            End::Clean => {}
+            // The stack came to its end between the verdict and here; what stood whole is not deleted.
+            End::Completed => add(&mut deployment, "; it was completed after all, and stays"),
+            End::Recovered => add(
+                &mut deployment,
+                "; the rollback was gone on with and is complete now: the stack is what it was before; mend that and run \
+                 `fenrir deploy` again",
+            ),
         }
     }
     deployment.cleaned = true;
     Ok(deployment)
 }
 
-/// The stack came to its end between the verdict and here; what stood whole is not deleted.
-fn say_completed(deployment: &mut Deployment) {
-    const WORDS: &str = "; it was completed after all, and stays";
+/// Tells more about the failure, once.
+fn add(deployment: &mut Deployment, words: &str) {
     if let Some(failure) = deployment
         .failure
         .as_mut()
-        .filter(|failure| !failure.cause.ends_with(WORDS))
+        .filter(|failure| !failure.cause.ends_with(words))
     {
-        failure.cause.push_str(WORDS);
+        failure.cause.push_str(words);
     }
 }
 
@@ -108,6 +120,8 @@ enum End {
     Clean,
     /// This execution made it, and it stands whole.
     Completed,
+    /// Its rollback had failed, and was completed here.
+    Recovered,
 }
 
 struct Work {
@@ -176,12 +190,14 @@ impl Work {
 
     /// Brings the stack to rest.
     async fn tidy(&self, left: &Left) -> Result<End, StepError> {
+        let mut recovered = false;
         loop {
             let stack = self.stacks.describe(&left.stack).await;
             let stack = stack.map_err(|fault| reading(fault, "the stack"))?;
             let status = stack.map_or(Status::Absent, |stack| stack.status);
             match next(status, left.is_own) {
                 Next::Gone => return self.check_nothing_left(left).await,
+                Next::End(End::Clean) if recovered => return Ok(End::Recovered),
                 Next::End(end) => return Ok(end),
                 Next::Delete => self.delete(left).await?,
                 Next::IfOwn(tidy) => {
@@ -189,6 +205,7 @@ impl Work {
                         return Ok(End::Clean);
                     }
                     self.settle(left, status, tidy).await?;
+                    recovered |= tidy == Tidy::Recover;
                 }
             }
         }
@@ -212,7 +229,7 @@ impl Work {
 
     /// Our own operation is under way, or came to an end that only a person can mend.
     async fn settle(&self, left: &Left, status: Status, tidy: Tidy) -> Result<(), StepError> {
-        if tidy == Tidy::Dirty {
+        if tidy == Tidy::Dirty || (tidy == Tidy::Recover && self.has_recovered(left).await?) {
             let reason = self.reason(left).await?;
             return Err(self.dirty(status, &reason));
         }
@@ -225,11 +242,29 @@ impl Work {
                 )
             })?;
         }
+        if tidy == Tidy::Recover {
+            tracing::info!(stack = left.stack, "going on with a rollback that failed");
+            let begun = self
+                .stacks
+                .continue_rollback(&left.stack, &self.owner, &self.marks)
+                .await;
+            begun.map_err(|fault| {
+                fault.into_step(
+                    ErrorName::CleanUpError,
+                    &format!("going on with the rollback of stack `{}`", self.name),
+                )
+            })?;
+        }
         let settled = self.stacks.settled(&left.stack, self.patience()).await;
         match settled.map_err(|fault| reading(fault, "the stack"))? {
             Some(_) => Ok(()),
             None => Err(self.later(&format!("it is still in status `{status}`"))),
         }
+    }
+
+    async fn has_recovered(&self, left: &Left) -> Result<bool, StepError> {
+        let tried = self.stacks.has_recovered(&left.stack, &self.marks).await;
+        tried.map_err(|fault| reading(fault, "the stack's events"))
     }
 
     /// CloudFormation's words about why the stack is where it is.
@@ -241,7 +276,7 @@ impl Work {
         let cause = events::rollback_cause(&read, &left.stack).or_else(|| events::root_cause(&read, &left.stack));
         Ok(cause.map_or_else(
             || "CloudFormation gives no reason".to_owned(),
-            |event| events::describe(event, &left.stack),
+            |event| events::explain(&read, event, &left.stack),
         ))
     }
 
@@ -257,7 +292,7 @@ impl Work {
         }
         let message = format!(
             "stack `{}` was deleted, but CloudFormation left {} because of its deletion policy; delete it by hand if \
-             nothing in it is needed, then unlock the project and deploy again",
+             nothing in it is needed, then run `fenrir unlock --reason WHY` and `fenrir deploy` again",
             self.name,
             events::names(&left_behind)
         );
@@ -275,7 +310,8 @@ impl Work {
 
     fn dirty(&self, status: Status, reason: &str) -> StepError {
         let message = format!(
-            "stack `{}` in account `{}`, region `{}`, is left in status `{status}`: {reason}; {}; then unlock the project",
+            "stack `{}` in account `{}`, region `{}`, is left in status `{status}`: {reason}; {}; \
+             `fenrir unlock --reason WHY` comes before that deploy",
             self.name,
             self.owner.account,
             self.owner.region,
@@ -321,7 +357,7 @@ fn next(status: Status, is_own: bool) -> Next {
         Tidy::Clean if is_own => Next::End(End::Completed),
         Tidy::DeleteOwn if is_own => Next::Delete,
         Tidy::Clean | Tidy::DeleteOwn => Next::End(End::Clean),
-        tidy @ (Tidy::Await | Tidy::Cancel | Tidy::Dirty) => Next::IfOwn(tidy),
+        tidy @ (Tidy::Await | Tidy::Cancel | Tidy::Recover | Tidy::Dirty) => Next::IfOwn(tidy),
     }
 }
 
@@ -437,6 +473,46 @@ mod tests {
                 row.name
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_rollback_of_its_own_that_failed_is_gone_on_with_once() {
+        let own = |more: &[(&str, &str, &str)]| {
+            let mut lines = more.to_vec();
+            let token = token();
+            lines.extend([
+                ("UPDATE_FAILED", "", "Table"),
+                ("UPDATE_IN_PROGRESS", token.as_str(), ""),
+            ]);
+            events(&lines)
+        };
+        let stuck = || stack(Status::UpdateRollbackFailed);
+        let (end, calls) = tidy(
+            false,
+            vec![
+                stuck(),
+                own(&[]),
+                own(&[]),
+                ok("ContinueUpdateRollback", ""),
+                stack(Status::UpdateRollbackInProgress),
+                stack(Status::UpdateRollbackComplete),
+                stack(Status::UpdateRollbackComplete),
+            ],
+        )
+        .await;
+        assert_eq!(end, Ok(End::Recovered), "{calls:?}");
+        let recover = Marks::of("arn:execution").recover();
+        let tried = || {
+            own(&[
+                ("UPDATE_ROLLBACK_FAILED", recover.as_str(), ""),
+                ("UPDATE_ROLLBACK_IN_PROGRESS", recover.as_str(), ""),
+            ])
+        };
+        let (end, calls) = tidy(false, vec![stuck(), tried(), tried(), tried()]).await;
+        let error = end.unwrap_err();
+        assert_eq!(error.name, ErrorName::CleanUpError);
+        assert!(error.message.contains("continue-update-rollback"), "{}", error.message);
+        assert!(calls.iter().all(|call| call.starts_with("Describe")), "{calls:?}");
     }
 
     #[tokio::test]
@@ -584,9 +660,9 @@ mod tests {
     fn a_second_run_says_the_same() {
         let mut deployment = deployment(&json!({"name": "s"}), &Value::Null);
         deployment.fail(ErrorName::StackError, "too late");
-        say_completed(&mut deployment);
+        add(&mut deployment, "; it stays");
         let once = deployment.clone();
-        say_completed(&mut deployment);
+        add(&mut deployment, "; it stays");
         assert_eq!(deployment, once);
     }
 }

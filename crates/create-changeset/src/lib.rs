@@ -20,7 +20,7 @@ use fenrir_store::objects::Objects;
 
 /// Calls with the step's own role.
 pub const OWN_ACTIONS: &[&str] = &[
-    "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
     "s3:GetObjectVersion",
     "sts:AssumeRole",
     "sts:TagSession",
@@ -29,6 +29,7 @@ pub const OWN_ACTIONS: &[&str] = &[
 /// Calls with `fenrir-deployer`. CloudFormation reads the template with the caller's rights, and the role it is to
 /// work with is passed.
 pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:ContinueUpdateRollback",
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
@@ -62,8 +63,18 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let head = &deployment.release;
     let owner = head.owner();
     let locks = Locks::new(env.own(), &env.settings().locks_table);
-    let verified = locks.verify(&owner, &deployment.execution.arn).await;
-    verified.map_err(|error| error.into_step("checking the lock"))?;
+    let standing = locks
+        .standing(&owner, &deployment.execution.arn, &head.release_id)
+        .await;
+    if let Some(halt) = standing.map_err(|error| error.into_step("checking the lock"))? {
+        return Err(StepError::new(
+            ErrorName::HaltError,
+            format!(
+                "the deploy was stopped before anything was changed: {}",
+                halt.describe()
+            ),
+        ));
+    }
     if !deployment.template.is_own(head) || deployment.stack.name != names::stack(&owner) {
         return Err(StepError::new(
             ErrorName::InternalError,
@@ -89,7 +100,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         Prepared::Update(arn) => {
             let made = work.make(StackAction::Update, &deployment, &manifest).await?;
             if made.stack_arn != arn {
-                return Err(work.refusal("was replaced by another while the change set was made; deploy again"));
+                return Err(
+                    work.refusal("was replaced by another while the change set was made; run `fenrir deploy` again")
+                );
             }
             (StackAction::Update, made)
         }
@@ -100,6 +113,8 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         name: work.marks.change_set().to_owned(),
         arn: Some(made.arn),
         status: ChangeSetStatus::Pending,
+        // What is there before was outdated by another.
+        remade: deployment.change_set.is_some(),
     });
     deployment.wait = Wait::first();
     Ok(deployment)
@@ -135,12 +150,66 @@ impl Work {
                 self.remove_leftovers().await?;
                 Ok(Prepared::Update(stack.arn))
             }
+            Prepare::Recover => self.recover(&stack).await,
             Prepare::Replace => self.replace(&stack).await,
             Prepare::Busy if self.is_own_deletion(&stack).await? => {
                 self.await_deletion(&stack.arn).await?;
                 Ok(Prepared::Create)
             }
+            Prepare::Busy if self.is_own_recovery(&stack).await? => self.await_recovery(&stack.arn).await,
             Prepare::Busy | Prepare::Refuse => Err(self.refusal(&refusal(stack.status))),
+        }
+    }
+
+    /// An update that could not be rolled back: often what was in the way is gone by now.
+    async fn recover(&self, stack: &Stack) -> Result<Prepared, StepError> {
+        self.check_owner(stack)?;
+        let tried = self.stacks.has_recovered(&stack.arn, &self.marks).await;
+        if tried.map_err(|fault| reading(fault, "the stack's events"))? {
+            return Err(self.refusal(&refusal(stack.status)));
+        }
+        tracing::info!(stack = stack.arn, "going on with a rollback that failed");
+        let begun = self
+            .stacks
+            .continue_rollback(&stack.arn, &self.owner, &self.marks)
+            .await;
+        begun.map_err(|fault| {
+            fault.into_step(
+                ErrorName::StackError,
+                &self.doing("going on with the rollback of", stack),
+            )
+        })?;
+        self.await_recovery(&stack.arn).await
+    }
+
+    /// Whether the rollback under way is the one that this execution went on with before its answer was lost.
+    async fn is_own_recovery(&self, stack: &Stack) -> Result<bool, StepError> {
+        let rolls_back = matches!(
+            stack.status,
+            Status::UpdateRollbackInProgress | Status::UpdateRollbackCompleteCleanupInProgress
+        );
+        if !rolls_back {
+            return Ok(false);
+        }
+        let own = self.stacks.has_recovered(&stack.arn, &self.marks).await;
+        own.map_err(|fault| reading(fault, "the stack's events"))
+    }
+
+    async fn await_recovery(&self, arn: &str) -> Result<Prepared, StepError> {
+        let end = self.stacks.settled(arn, PATIENCE).await;
+        match end.map_err(|fault| reading(fault, "the stack"))? {
+            Some(status) if status.row().prepare == Prepare::Update => {
+                self.remove_leftovers().await?;
+                Ok(Prepared::Update(arn.to_owned()))
+            }
+            Some(status) => Err(self.refusal(&refusal(status))),
+            None => Err(StepError::new(
+                ErrorName::TransientError,
+                format!(
+                    "stack `{}`, whose last update failed, is still being rolled back; it is looked at again",
+                    self.name
+                ),
+            )),
         }
     }
 
@@ -184,7 +253,8 @@ impl Work {
         }
         let words = format!(
             "is in status `{}`, and its events do not show that it never completed, so Fenrir does not delete it; look \
-             at it in the CloudFormation console, delete it if nothing in it is needed, then deploy again",
+             at it in the CloudFormation console, delete it if nothing in it is needed, then run `fenrir \
+             deploy` again",
             stack.status
         );
         Err(self.refusal(&words))
@@ -251,7 +321,7 @@ impl Work {
             Deletion::Failed(reason) => {
                 let words = format!(
                     "never completed and could not be deleted: {reason}; mend that and delete it in the CloudFormation \
-                     console, then deploy again"
+                     console, then run `fenrir deploy` again"
                 );
                 Err(self.refusal(&words))
             }
@@ -271,6 +341,7 @@ impl Work {
             template: &deployment.template,
             tags: &manifest.tags,
             marks: &self.marks,
+            again: deployment.change_set.is_some(),
         };
         let made = self.stacks.create_change_set(new).await;
         let made = made.map_err(|fault| {
@@ -302,6 +373,7 @@ fn refusal(status: Status) -> String {
     let row = status.row();
     let why = match row.prepare {
         Prepare::Busy => "and it is not this deploy that is at it",
+        Prepare::Recover => "and its rollback, gone on with, failed again",
         _ => "and CloudFormation accepts no change set then",
     };
     format!("is in status `{status}`, {why}; {}", row.advice)
@@ -315,6 +387,7 @@ fn reading(fault: Fault, what: &str) -> StepError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use fenrir_core::deployment::Pointer;
     use fenrir_stacks::status::TABLE;
     use fenrir_testkit::{Answer, Recorded};
 
@@ -403,7 +476,18 @@ mod tests {
                     ]
                 }
                 (Prepare::Replace, _) => vec![first, unfinished, ok("DeleteStack", ""), gone()],
+                (Prepare::Recover, _) => vec![
+                    first,
+                    events(&[(row.name, "theirs"), ("UPDATE_IN_PROGRESS", "theirs")]),
+                    ok("ContinueUpdateRollback", ""),
+                    stack(Status::UpdateRollbackInProgress, "p"),
+                    stack(Status::UpdateRollbackComplete, "p"),
+                    ok("ListChangeSets", "<Summaries/>"),
+                ],
                 (Prepare::Busy, Status::DeleteInProgress) => vec![first, events(&[("DELETE_IN_PROGRESS", "theirs")])],
+                (Prepare::Busy, Status::UpdateRollbackInProgress | Status::UpdateRollbackCompleteCleanupInProgress) => {
+                    vec![first, events(&[(row.name, "theirs"), ("UPDATE_IN_PROGRESS", "theirs")])]
+                }
                 _ => vec![first],
             };
             let expected = answers.len();
@@ -411,7 +495,7 @@ mod tests {
             assert_eq!(calls.len(), expected, "{}: {calls:?}", row.name);
             match row.prepare {
                 Prepare::Create | Prepare::Replace => assert!(matches!(prepared, Ok(Prepared::Create)), "{}", row.name),
-                Prepare::Update => assert!(
+                Prepare::Update | Prepare::Recover => assert!(
                     matches!(prepared, Ok(Prepared::Update(arn)) if arn == STACK),
                     "{}",
                     row.name
@@ -429,11 +513,106 @@ mod tests {
     #[tokio::test]
     async fn nothing_of_anothers_is_deleted_or_updated() {
         for row in TABLE.iter().filter(|row| row.status != Status::ReviewInProgress) {
-            if matches!(row.prepare, Prepare::Update | Prepare::Replace) {
+            if matches!(row.prepare, Prepare::Update | Prepare::Replace | Prepare::Recover) {
                 let (prepared, calls) = prepare(vec![stack(row.status, "another")]).await;
                 assert_eq!(prepared.err().unwrap().name, ErrorName::StackError, "{}", row.name);
                 assert_eq!(calls, ["DescribeStacks"], "{}", row.name);
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rollback_is_gone_on_with_once_and_no_resource_is_skipped() {
+        let token = Marks::of("arn:execution").recover();
+        let stuck = || stack(Status::UpdateRollbackFailed, "p");
+        let begun = events(&[("UPDATE_ROLLBACK_FAILED", "theirs"), ("UPDATE_IN_PROGRESS", "theirs")]);
+        let (prepared, calls) = prepare(vec![stuck(), begun, ok("ContinueUpdateRollback", ""), stuck()]).await;
+        let error = prepared.err().unwrap();
+        assert_eq!(error.name, ErrorName::StackError);
+        assert!(error.message.contains("continue-update-rollback"), "{}", error.message);
+        assert_eq!(calls.last().unwrap(), "DescribeStacks");
+        // The step again, after that: the events tell that it was tried.
+        let tried = events(&[
+            ("UPDATE_ROLLBACK_FAILED", &token),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", &token),
+            ("UPDATE_ROLLBACK_FAILED", "theirs"),
+        ]);
+        let (prepared, calls) = prepare(vec![stuck(), tried]).await;
+        assert_eq!(prepared.err().unwrap().name, ErrorName::StackError);
+        assert_eq!(calls, ["DescribeStacks", "DescribeStackEvents"]);
+        // Or in the midst of it.
+        let rolling = events(&[("UPDATE_ROLLBACK_IN_PROGRESS", &token)]);
+        let (prepared, _) = prepare(vec![
+            stack(Status::UpdateRollbackInProgress, "p"),
+            rolling,
+            stack(Status::UpdateRollbackComplete, "p"),
+            ok("ListChangeSets", "<Summaries/>"),
+        ])
+        .await;
+        assert!(matches!(prepared, Ok(Prepared::Update(_))));
+    }
+
+    /// A change set of the very name that is not this execution's, or is outdated, makes room.
+    #[tokio::test]
+    async fn a_change_set_of_the_same_name_makes_room_unless_it_is_the_one() {
+        let marks = Marks::of("arn:execution");
+        let taken = || {
+            Answer::xml(
+                400,
+                "<ErrorResponse><Error><Code>AlreadyExistsException</Code><Message>exists</Message></Error></ErrorResponse>",
+            )
+        };
+        let seen = |description: &str, execution: &str| {
+            let body = format!(
+                "<ChangeSetId>arn:c</ChangeSetId><StackId>{STACK}</StackId><Description>{description}</Description>\
+                 <Status>CREATE_COMPLETE</Status><ExecutionStatus>{execution}</ExecutionStatus>"
+            );
+            ok("DescribeChangeSet", &body)
+        };
+        let made = || {
+            ok(
+                "CreateChangeSet",
+                &format!("<Id>arn:new</Id><StackId>{STACK}</StackId>"),
+            )
+        };
+        for (description, execution, remade) in [
+            (marks.description().as_str(), "AVAILABLE", false),
+            (marks.description().as_str(), "OBSOLETE", true),
+            ("by hand", "AVAILABLE", true),
+        ] {
+            let mut answers = vec![taken(), seen(description, execution)];
+            if remade {
+                answers.extend([ok("DeleteChangeSet", ""), made()]);
+            }
+            let server = Recorded::start(answers);
+            let template = Pointer {
+                bucket: "b".into(),
+                key: "k".into(),
+                version_id: "v".into(),
+                sha256: "s".into(),
+            };
+            let owner = Owner {
+                account: "111111111111".into(),
+                region: "us-east-1".into(),
+                project: "p".into(),
+                config: "c".into(),
+            };
+            let new = NewChangeSet {
+                owner: &owner,
+                stack: STACK,
+                action: StackAction::Update,
+                template: &template,
+                tags: &[].into(),
+                marks: &marks,
+                again: remade,
+            };
+            let stacks = Stacks::new(&server.config().await);
+            let arn = stacks.create_change_set(new).await.unwrap().arn;
+            assert_eq!(
+                arn,
+                if remade { "arn:new" } else { "arn:c" },
+                "{description} {execution}"
+            );
         }
     }
 

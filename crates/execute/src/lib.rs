@@ -10,7 +10,7 @@ use fenrir_stacks::marks::Marks;
 use fenrir_store::locks::Locks;
 
 /// Calls with the step's own role.
-pub const OWN_ACTIONS: &[&str] = &["dynamodb:GetItem", "sts:AssumeRole", "sts:TagSession"];
+pub const OWN_ACTIONS: &[&str] = &["dynamodb:BatchGetItem", "sts:AssumeRole", "sts:TagSession"];
 
 /// Calls with `fenrir-deployer`.
 pub const DEPLOYER_ACTIONS: &[&str] = &["cloudformation:ExecuteChangeSet"];
@@ -25,7 +25,7 @@ pub const STEP: Step = Step {
 /// Executes the change set.
 ///
 /// # Errors
-/// `LockLostError`; `TimeoutError` when the timeout has passed; `StackError` when CloudFormation refuses;
+/// `LockLostError`; `TimeoutError` when the timeout has passed; `HaltError` when somebody halted the deploy; `StackError` when CloudFormation refuses;
 /// `TransientError`; `InternalError`, also for a change set that did not pass the second check.
 pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
     let (stack, change_set) = checked(&deployment)?;
@@ -34,8 +34,12 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         return Err(StepError::new(ErrorName::TimeoutError, "the timeout passed before"));
     }
     let locks = Locks::new(env.own(), &env.settings().locks_table);
-    let verified = locks.verify(&head.owner(), &deployment.execution.arn).await;
-    verified.map_err(|error| error.into_step("checking the lock"))?;
+    let standing = locks
+        .standing(&head.owner(), &deployment.execution.arn, &head.release_id)
+        .await;
+    if let Some(halt) = standing.map_err(|error| error.into_step("checking the lock"))? {
+        return Err(StepError::new(ErrorName::HaltError, halt.describe()));
+    }
     let stacks = Stacks::new(&env.deployer(head).await?);
     let executed = stacks
         .execute(&stack, &change_set, &Marks::of(&deployment.execution.arn))

@@ -37,6 +37,12 @@ pub enum Command {
     Deploy(Deploy),
     /// Follow a deploy that has started
     Attach(Attach),
+    /// Ask a running deploy to stop
+    Halt(Halt),
+    /// Keep everybody from deploying a config, a project or an account
+    Lock(Lock),
+    /// End a freeze, or remove the lock that a dirty end has kept
+    Unlock(Unlock),
     /// Judge a template by the deployer's rules, without AWS
     Validate(Validate),
     /// Tell what a rule does, why, and how to obey it
@@ -151,6 +157,113 @@ pub struct Attach {
     pub aws: AwsArguments,
 }
 
+/// Whose deploys are meant.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What")]
+pub struct ScopeArguments {
+    /// The template.
+    #[command(flatten)]
+    pub template: TemplateArgument,
+    /// Project [default: the template's]
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Config [default: the template's]
+    #[arg(long, value_name = "NAME")]
+    pub config: Option<String>,
+}
+
+/// Of what a freeze keeps everybody.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+#[command(next_help_heading = "What")]
+pub struct BreadthArguments {
+    /// Every config of the project, in every region
+    #[arg(long)]
+    pub whole_project: bool,
+    /// Everything in the account, in every region
+    #[arg(long)]
+    pub whole_account: bool,
+}
+
+/// Why.
+#[derive(Debug, Args)]
+pub struct ReasonArgument {
+    /// Why: whoever is kept from deploying reads it
+    #[arg(long, value_name = "WHY", value_parser = reason)]
+    pub reason: String,
+}
+
+/// `fenrir halt`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A change set that is not executed yet is removed, an update is cancelled and rolled back, a
+creation is deleted. The deploy then ends as failed and clean, and says who halted it and why.
+
+Examples:
+  fenrir halt --reason \"wrong branch\"
+  fenrir halt --project payments/ledger --config production --reason \"incident 4711\"")]
+pub struct Halt {
+    /// The release [default: the one that holds the lock]
+    #[arg(value_name = "RELEASE")]
+    pub release: Option<String>,
+    /// Why.
+    #[command(flatten)]
+    pub reason: ReasonArgument,
+    /// Whose.
+    #[command(flatten)]
+    pub scope: ScopeArguments,
+    /// Where AWS is.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+/// `fenrir lock`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A deploy that runs already goes on; `fenrir halt` stops it. `fenrir unlock` ends the freeze.
+
+Examples:
+  fenrir lock --reason \"migration until 18:00\"
+  fenrir lock --whole-account --account 222222222222 --reason \"holidays\"")]
+pub struct Lock {
+    /// Why.
+    #[command(flatten)]
+    pub reason: ReasonArgument,
+    /// Whose.
+    #[command(flatten)]
+    pub scope: ScopeArguments,
+    /// Of what.
+    #[command(flatten)]
+    pub breadth: BreadthArguments,
+    /// Where AWS is.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+/// `fenrir unlock`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The lock of a deploy that runs is not touched. The lock of one that ended without giving it back is
+taken over by the next deploy. Who unlocked, when and why stays in the records.
+
+Examples:
+  fenrir unlock --reason \"the table is removed\"
+  fenrir unlock --whole-account --account 222222222222 --reason \"holidays are over\"")]
+pub struct Unlock {
+    /// Why.
+    #[command(flatten)]
+    pub reason: ReasonArgument,
+    /// Whose.
+    #[command(flatten)]
+    pub scope: ScopeArguments,
+    /// Of what.
+    #[command(flatten)]
+    pub breadth: BreadthArguments,
+    /// Where AWS is.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
 /// How `fenrir validate` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -219,6 +332,23 @@ fn account(text: &str) -> Result<String, String> {
     } else {
         Err("an account id has 12 digits".to_owned())
     }
+}
+
+/// Characters of a reason: a line or two, in a refusal that has other things to say as well.
+const REASON_LIMIT: usize = 500;
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("say why: whoever is kept from deploying reads it".to_owned());
+    }
+    if text.chars().count() > REASON_LIMIT {
+        return Err(format!("a reason has at most {REASON_LIMIT} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("a reason is one line of printable text".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -38,6 +38,8 @@ pub struct Aws {
     pub s3: aws_sdk_s3::Client,
     /// Step Functions in the region of the deployer.
     pub sfn: aws_sdk_sfn::Client,
+    /// Where the deployer's tables are: its own region, with the caller's rights.
+    pub home: SdkConfig,
     /// CloudFormation in the region of the application, with the caller's own rights.
     pub stacks: Stacks,
     /// Who asks.
@@ -122,6 +124,7 @@ impl Aws {
         Ok(Self {
             s3: s3(&config),
             sfn: aws_sdk_sfn::Client::new(&states),
+            home: states,
             stacks: Stacks::new(&config),
             bucket: house::bucket(&machine.account, &region),
             caller,

@@ -19,5 +19,6 @@ pub mod project;
 pub mod release;
 pub mod render;
 pub mod rules;
+pub mod scope;
 pub mod source;
 pub mod upload;

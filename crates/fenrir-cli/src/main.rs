@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
-use fenrir_cli::commands::{attach, deploy, explain, package, validate};
+use fenrir_cli::commands::{attach, deploy, explain, halt, lock, package, unlock, validate};
 use fenrir_cli::printer::Printer;
 
 fn main() -> ExitCode {
@@ -14,6 +14,9 @@ fn main() -> ExitCode {
         Command::Package(arguments) => package::run(arguments, &mut printer),
         Command::Deploy(arguments) => deploy::run(arguments, &mut printer),
         Command::Attach(arguments) => attach::run(arguments, &mut printer),
+        Command::Halt(arguments) => halt::run(arguments, &mut printer),
+        Command::Lock(arguments) => lock::run(arguments, &mut printer),
+        Command::Unlock(arguments) => unlock::run(arguments, &mut printer),
         Command::Validate(arguments) => validate::run(arguments, &mut printer),
         Command::Explain(arguments) => explain::run(arguments, &mut printer),
     };

@@ -11,6 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::error::ErrorName;
 use crate::owner::Owner;
+use crate::problem::printable;
 use crate::{house, timestamp};
 
 /// What the state machine hands to Validate.
@@ -54,6 +55,9 @@ pub struct Deployment {
     pub change_set: Option<ChangeSet>,
     /// How long the next Wait state waits.
     pub wait: Wait,
+    /// Somebody asked the deploy to stop, and a step has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halt: Option<Halt>,
     /// The first thing that went wrong, as a step understood it. A step that fails without being able to say so
     /// leaves only [`Deployment::error`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +103,45 @@ impl Deployment {
         start
             .zip(deadline)
             .map_or(Duration::ZERO, |(start, deadline)| deadline - start)
+    }
+}
+
+/// Who asked a deploy to stop, and why (`fenrir halt`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// ARN of the caller, as STS names it to the command.
+    pub who: String,
+    /// When, RFC 3339.
+    pub since: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Halt {
+    /// Characters of `who` and of `reason` that the state takes: a table's item may be 400 KB (DynamoDB quotas, "Item
+    /// size"), the state stays small.
+    const LIMIT: usize = 500;
+
+    /// `` `who` halted it at `since`: reason ``, with nothing unprintable in it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let text = |text: &str| printable(&cut(text, Self::LIMIT));
+        format!(
+            "`{}` halted it at `{}`: {}",
+            text(&self.who),
+            text(&self.since),
+            text(&self.reason)
+        )
+    }
+
+    /// The same, short enough for the state.
+    #[must_use]
+    pub fn short(self) -> Self {
+        Self {
+            who: cut(&self.who, Self::LIMIT),
+            since: cut(&self.since, Self::LIMIT),
+            reason: cut(&self.reason, Self::LIMIT),
+        }
     }
 }
 
@@ -297,6 +340,9 @@ pub struct ChangeSet {
     pub arn: Option<String>,
     /// How it stands. The Choice `ChangeSetReady?` reads it.
     pub status: ChangeSetStatus,
+    /// It is the second one: the first was outdated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remade: bool,
 }
 
 /// How a change set stands.
@@ -311,6 +357,8 @@ pub enum ChangeSetStatus {
     NoChanges,
     /// A plan: made, checked, described, and to be removed.
     Planned,
+    /// Outdated: another change set was executed after this one was made. It is made anew, once.
+    Obsolete,
     /// Not to be had, or refused; [`Deployment::failure`] says why.
     Failed,
 }
@@ -332,19 +380,34 @@ impl Wait {
         Self { seconds: 1, polls: 0 }
     }
 
+    /// Whether this poll asks if somebody halted the deploy: each one that waited long, and one in four of those that
+    /// did not. Execute has looked just before the first.
+    #[must_use]
+    pub const fn looks_for_a_halt(self) -> bool {
+        self.seconds >= 5 || self.polls % 4 == 3
+    }
+
     /// The wait after one more poll: short at first, so that a 30-second deploy ends soon after CloudFormation does;
-    /// longer later, so that 12 hours stay far below 25,000 history events (each poll enters 3 states, about 13
-    /// events; source: Step Functions quotas).
+    /// longer later, so that half an hour enters no more than 150 states and 12 hours stay far below 25,000 history
+    /// events (source: Step Functions quotas). A poll enters 3 states, so 43 polls are to be spent where people wait:
+    /// from half a minute on, a wait is about a sixth of the time that has passed, and at most two minutes.
+    /// `tests/waits/pace.rs` computes what comes of it.
     #[must_use]
     pub const fn next(self) -> Self {
         let polls = self.polls.saturating_add(1);
         let seconds = match polls {
-            0..=2 => 1,
-            3..=5 => 2,
-            6..=12 => 5,
-            13..=24 => 15,
-            25..=60 => 30,
-            _ => 60,
+            0..=3 => 1,
+            4..=7 => 2,
+            8..=12 => 3,
+            13..=14 => 5,
+            15..=16 => 8,
+            17..=18 => 12,
+            19 => 16,
+            20 => 20,
+            21 => 25,
+            22..=28 => 30,
+            29..=30 => 60,
+            _ => 120,
         };
         Self { seconds, polls }
     }
@@ -356,13 +419,15 @@ impl Wait {
 pub struct Failure {
     /// An [`crate::error::ErrorName`].
     pub error: String,
-    /// What failed, where, why, and what to do next: at most [`Failure::CAUSE_LIMIT`] characters.
+    /// What failed, where, why, and what to do next: at most [`Failure::CAUSE_LIMIT`] bytes of JSON.
     pub cause: String,
 }
 
 impl Failure {
-    /// Characters of a cause: enough for a screen, and far below the state's and Step Functions' limits.
-    pub const CAUSE_LIMIT: usize = 4_000;
+    /// Bytes of a cause, as JSON writes it: enough for a screen, and far below Step Functions' limits. The state may
+    /// hold three of them (what failed, what failed afterwards, the end), one of which is JSON within JSON, and stays
+    /// below 16 KiB even of the longest names (`tests/waits/size.rs`).
+    pub const CAUSE_LIMIT: usize = 3_000;
 
     /// A failure whose cause is cut to the limit.
     #[must_use]
@@ -374,14 +439,28 @@ impl Failure {
     }
 }
 
-/// `text`, or its beginning and `...`, in at most `limit` characters.
+/// `text`, or its beginning and `...`, in at most `limit` bytes of JSON: what AWS says may be full of quotes, or of
+/// characters of four bytes.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
+    const MORE: &str = "...";
+    // serde_json escapes these, and control characters as six bytes at most.
+    let bytes = |c: char| match c {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        c if c.is_ascii_control() => 6,
+        c => c.len_utf8(),
+    };
+    if text.chars().map(bytes).sum::<usize>() <= limit {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(limit.saturating_sub(3)).collect();
-    short.push_str("...");
+    let mut left = limit.saturating_sub(MORE.len());
+    let fits = |c: &char| {
+        let rest = left.checked_sub(bytes(*c));
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let mut short: String = text.chars().take_while(fits).collect();
+    short.push_str(MORE);
     short
 }
 
@@ -436,6 +515,17 @@ pub struct End {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_text_fits_as_json_and_ends_at_a_whole_character() {
+        for text in ["x", "\"", "\u{20ac}", "\u{1f43a}", "\n", "\u{1}", "\\\u{20ac}"] {
+            let long = cut(&text.repeat(1_000), 100);
+            let json = Value::String(long.clone()).to_string();
+            assert!(json.len() - 2 <= 100 && json.len() > 90, "{json}");
+            assert!(long.ends_with("..."), "{long}");
+            assert_eq!(cut(&long, 100), long, "what fits stays");
+        }
+    }
 
     #[test]
     fn twelve_hours_of_waiting_stay_below_the_history_limit() {

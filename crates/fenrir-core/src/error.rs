@@ -19,6 +19,8 @@ pub enum ErrorName {
     StackError,
     /// The timeout of the release passed.
     TimeoutError,
+    /// Somebody asked the deploy to stop.
+    HaltError,
     /// What was left behind could not be removed.
     CleanUpError,
     /// The lock could not be released or the record not written.
@@ -31,7 +33,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, for the test that compares them with the state machine.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::BadReleaseError,
         Self::LockExistsError,
         Self::LockError,
@@ -39,6 +41,7 @@ impl ErrorName {
         Self::ChangeSetError,
         Self::StackError,
         Self::TimeoutError,
+        Self::HaltError,
         Self::CleanUpError,
         Self::ReleaseLockError,
         Self::TransientError,
@@ -56,6 +59,7 @@ impl ErrorName {
             Self::ChangeSetError => "ChangeSetError",
             Self::StackError => "StackError",
             Self::TimeoutError => "TimeoutError",
+            Self::HaltError => "HaltError",
             Self::CleanUpError => "CleanUpError",
             Self::ReleaseLockError => "ReleaseLockError",
             Self::TransientError => "TransientError",

@@ -45,10 +45,23 @@ pub fn parse_owner(key: &str) -> Option<Owner> {
 pub fn freezes(o: &Owner) -> [String; 3] {
     let project = o.project.replace('/', "!");
     [
-        format!("freeze/{}", o.account),
+        freeze_of_account(&o.account),
         format!("freeze/{}/{project}", o.account),
         format!("freeze/{}/{project}/{}", o.account, o.config),
     ]
+}
+
+/// The first of [`freezes`], which is of no project.
+#[must_use]
+pub fn freeze_of_account(account: &str) -> String {
+    format!("freeze/{account}")
+}
+
+/// The item of the lock table that asks a release of this owner to stop. No owner's lock has such a key, as no account is
+/// called `halt`.
+#[must_use]
+pub fn halt(o: &Owner) -> String {
+    format!("halt/{}", owner(o))
 }
 
 /// `<owner>/<release id>/`: everything that the client uploads for one release.

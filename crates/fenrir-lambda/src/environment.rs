@@ -1,5 +1,6 @@
 //! What a step works with: its settings, its own clients' configuration, and sessions of `fenrir-deployer`.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -12,7 +13,7 @@ use fenrir_core::error::{ErrorName, StepError};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::session::Session;
+use crate::session::{NoSession, Session};
 use crate::settings::Settings;
 
 /// Who a step is, and which calls it makes. The roles of `template.yml` and `account.yml` are compared with it.
@@ -38,6 +39,16 @@ pub struct Environment {
     own: SdkConfig,
     // One session, of the release at hand: the session of another release is dropped before anything else happens.
     session: Mutex<Option<Session>>,
+    clock: Clock,
+}
+
+/// Where a step's time comes from.
+struct Clock(Box<dyn Fn() -> OffsetDateTime + Send + Sync>);
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 impl Environment {
@@ -83,7 +94,15 @@ impl Environment {
             settings,
             own,
             session: Mutex::new(None),
+            clock: Clock(Box::new(OffsetDateTime::now_utc)),
         }
+    }
+
+    /// The same environment with another clock: a test of what takes hours.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Box::new(clock));
+        self
     }
 
     /// The installation's settings.
@@ -118,6 +137,14 @@ impl Environment {
     /// # Errors
     /// `InternalError` when the role is not there, does not trust the step or may not be tagged; `TransientError`.
     pub async fn deployer(&self, head: &Head) -> Result<SdkConfig, StepError> {
+        Ok(self.enter(head).await?)
+    }
+
+    /// [`Environment::deployer`], for whom a closed account is an answer.
+    ///
+    /// # Errors
+    /// [`NoSession::Closed`] when the role is not there or does not trust the step.
+    pub async fn enter(&self, head: &Head) -> Result<SdkConfig, NoSession> {
         let mut slot = self.session.lock().await;
         if let Some(session) = slot.as_ref().filter(|session| session.serves(head, self.now())) {
             return Ok(session.config());
@@ -132,7 +159,7 @@ impl Environment {
     /// The time.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc()
+        (self.clock.0)()
     }
 
     /// A setting that this step cannot do without.

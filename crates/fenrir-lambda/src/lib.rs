@@ -13,4 +13,5 @@ mod settings;
 
 pub use environment::{Environment, Step};
 pub use serve::{Answer, Error, Subject, serve};
+pub use session::NoSession;
 pub use settings::Settings;

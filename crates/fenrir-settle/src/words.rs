@@ -34,7 +34,7 @@ impl Story<'_> {
     /// The sentence, signed.
     pub(crate) fn tell(&self) -> String {
         let next = if self.keeps_lock && self.found.status() == fenrir_store::Status::FailureDirty {
-            "; the lock stays until then: release it with `fenrir unlock --reason ...`"
+            "; the lock stays until then: release it with `fenrir unlock --reason WHY`"
         } else {
             ""
         };
@@ -114,7 +114,7 @@ impl Story<'_> {
     fn cause(&self) -> String {
         let cause = self.arn.and_then(|arn| {
             let event = events::root_cause(self.operation, arn)?;
-            Some(events::describe(event, arn))
+            Some(events::explain(self.operation, event, arn))
         });
         cause.unwrap_or_else(|| "CloudFormation gives no reason".to_owned())
     }
@@ -122,7 +122,7 @@ impl Story<'_> {
     fn rollback(&self) -> String {
         let cause = self.arn.and_then(|arn| {
             let event = events::rollback_cause(self.operation, arn)?;
-            Some(format!(" ({})", events::describe(event, arn)))
+            Some(format!(" ({})", events::explain(self.operation, event, arn)))
         });
         cause.unwrap_or_default()
     }
@@ -275,7 +275,7 @@ mod tests {
             let how = "the execution was stopped by hand in state `WaitForExecute` (wrong button); ";
             assert!(told.starts_with(&format!("{how}{said}")), "{told}");
             let unlock =
-                "; the lock stays until then: release it with `fenrir unlock --reason ...` (release release-1)";
+                "; the lock stays until then: release it with `fenrir unlock --reason WHY` (release release-1)";
             let is_dirty = found.status() == fenrir_store::Status::FailureDirty;
             assert_eq!(told.ends_with(unlock), is_dirty, "{told}");
             assert!(told.ends_with(" (release release-1)"), "{told}");

@@ -371,7 +371,7 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
                 );
                 // Whatever fails after the first, the lock says why.
                 assert_eq!(run.writes(), ["UpdateItem", "Publish", "PutItem"], "{}", row.name);
-                run.assert_recorded("FAILURE_DIRTY", &[word, "`fenrir unlock --reason ...`"]);
+                run.assert_recorded("FAILURE_DIRTY", &[word, "`fenrir unlock --reason WHY`"]);
                 let marked = &run.calls.iter().find(|call| call.0 == "UpdateItem").unwrap().1;
                 assert!(marked.contains(word) && marked.contains(EXECUTION), "{marked}");
             }
@@ -492,7 +492,7 @@ async fn what_its_deletion_of_the_stack_left_is_dirty_and_named() {
         "FAILURE_DIRTY",
         &[
             "`Table` (AWS::DynamoDB::Table, `physical`)",
-            "`fenrir unlock --reason ...`",
+            "`fenrir unlock --reason WHY`",
         ],
     );
 }

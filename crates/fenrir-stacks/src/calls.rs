@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Tag, TemplateStage};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, Tag, TemplateStage};
 use aws_types::SdkConfig;
 use fenrir_aws::fault;
 use fenrir_core::deployment::{Pointer, StackAction};
@@ -17,12 +17,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::changes::{self, Answer, Change, Execution};
 use crate::events::{self, Event};
+use crate::findings::Finding;
 use crate::marks::Marks;
 use crate::status::Status;
 use crate::template_url::template_url;
 
 /// By how much the clocks of Step Functions and of CloudFormation may differ, generously.
 const CLOCKS: time::Duration = time::Duration::minutes(10);
+
+/// Findings that are read of one change set: one of 500 resources may have thousands, and nobody reads so many.
+const MOST_FINDINGS: usize = 500;
 
 /// CloudFormation of one account and region.
 #[derive(Debug, Clone)]
@@ -70,6 +74,8 @@ pub struct NewChangeSet<'a> {
     pub tags: &'a BTreeMap<String, String>,
     /// The execution's marks.
     pub marks: &'a Marks,
+    /// It replaces the execution's first one, which another change set has outdated.
+    pub again: bool,
 }
 
 /// A change set that was made.
@@ -175,23 +181,49 @@ impl Stacks {
         Ok(!answer.stack_resource_summaries().is_empty() || answer.next_token().is_some())
     }
 
-    /// Makes a change set. The same one asked for again, also after its answer was lost, is the same change set.
+    /// Makes a change set. The same one asked for again, also after its answer was lost, is the same change set. One that
+    /// has its name and cannot be it is removed: the name is derived from the execution, so nobody needs it.
     ///
     /// No option is set that keeps CloudFormation from rolling back, and none that takes in existing resources.
     ///
     /// # Errors
-    /// Any fault of `CreateChangeSet`; of `DescribeChangeSet` when one of that name is there.
+    /// Any fault of `CreateChangeSet`; of `DescribeChangeSet` and `DeleteChangeSet` when one of that name is there.
     pub async fn create_change_set(&self, new: NewChangeSet<'_>) -> Result<MadeChangeSet, Fault> {
+        let refused = match self.try_create_change_set(new).await {
+            Err(fault) if fault.is("AlreadyExistsException") => fault,
+            made => return made,
+        };
+        let seen = self.describe_change_set(new.stack, new.marks.change_set()).await?;
+        let Some(seen) = seen else { return Err(refused) };
+        let is_it = seen.description == new.marks.description() && seen.answer != Answer::Obsolete;
+        if is_it {
+            return Ok(MadeChangeSet {
+                arn: seen.arn,
+                stack_arn: seen.stack_arn,
+            });
+        }
+        if !self.delete_change_set(&seen.stack_arn, &seen.arn).await? {
+            return Err(refused);
+        }
+        self.try_create_change_set(new).await
+    }
+
+    async fn try_create_change_set(&self, new: NewChangeSet<'_>) -> Result<MadeChangeSet, Fault> {
         let tags = new
             .tags
             .iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let token = if new.again {
+            new.marks.change_set_again()
+        } else {
+            new.marks.change_set().to_owned()
+        };
         let answer = self
             .client
             .create_change_set()
             .stack_name(new.stack)
             .change_set_name(new.marks.change_set())
-            .client_token(new.marks.change_set())
+            .client_token(token)
             .description(new.marks.description())
             .change_set_type(match new.action {
                 StackAction::Create => ChangeSetType::Create,
@@ -206,24 +238,11 @@ impl Stacks {
             .set_tags(Some(tags.collect()))
             .send()
             .await;
-        let refused = match answer.map_err(|error| fault("cloudformation:CreateChangeSet", &error)) {
-            Ok(answer) => {
-                return Ok(MadeChangeSet {
-                    arn: answer.id().unwrap_or_default().to_owned(),
-                    stack_arn: answer.stack_id().unwrap_or_default().to_owned(),
-                });
-            }
-            Err(fault) => fault,
-        };
-        if !refused.is("AlreadyExistsException") {
-            return Err(refused);
-        }
-        let own = self.own_change_set(new.stack, new.marks).await?;
-        own.map(|seen| MadeChangeSet {
-            arn: seen.arn,
-            stack_arn: seen.stack_arn,
+        let answer = answer.map_err(|error| fault("cloudformation:CreateChangeSet", &error))?;
+        Ok(MadeChangeSet {
+            arn: answer.id().unwrap_or_default().to_owned(),
+            stack_arn: answer.stack_id().unwrap_or_default().to_owned(),
         })
-        .ok_or(refused)
     }
 
     /// The change set of this execution on the stack, if it made one.
@@ -280,6 +299,32 @@ impl Stacks {
                 return Ok(seen);
             }
         }
+    }
+
+    /// What early validation and hooks hold against the change set with this ARN, oldest pages first. A region that
+    /// does not know `DescribeEvents` answers with a fault.
+    ///
+    /// # Errors
+    /// Any fault of `DescribeEvents`.
+    pub async fn findings(&self, change_set_arn: &str) -> Result<Vec<Finding>, Fault> {
+        let failed = EventFilter::builder().failed_events(true).build();
+        let mut pages = self
+            .client
+            .describe_events()
+            .change_set_name(change_set_arn)
+            .filters(failed)
+            .into_paginator()
+            .send();
+        let mut findings = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault("cloudformation:DescribeEvents", &error))?;
+            findings.extend(page.operation_events().iter().filter_map(Finding::read));
+            if findings.len() >= MOST_FINDINGS {
+                findings.truncate(MOST_FINDINGS);
+                break;
+            }
+        }
+        Ok(findings)
     }
 
     /// The template that SAM made of ours, as text.
@@ -427,6 +472,41 @@ impl Stacks {
             Err(fault) if fault.is("ValidationError") || fault.is("TokenAlreadyExistsException") => Ok(()),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Goes on with a rollback that failed. One that goes on already, or is over, is no fault.
+    ///
+    /// No resource is skipped: what is skipped is no longer what CloudFormation believes it to be, and only a person may
+    /// say that this does no harm (`ContinueUpdateRollback`, `ResourcesToSkip`).
+    ///
+    /// # Errors
+    /// Any other fault of `ContinueUpdateRollback`.
+    pub async fn continue_rollback(&self, stack: &str, owner: &Owner, marks: &Marks) -> Result<(), Fault> {
+        let answer = self
+            .client
+            .continue_update_rollback()
+            .stack_name(stack)
+            .role_arn(service_role(owner))
+            .client_request_token(marks.recover())
+            .send()
+            .await;
+        match answer.map_err(|error| fault("cloudformation:ContinueUpdateRollback", &error)) {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.is("ValidationError") || fault.is("TokenAlreadyExistsException") => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Whether this execution has asked already that the stack's last rollback go on.
+    ///
+    /// # Errors
+    /// Any fault of `DescribeStackEvents`.
+    pub async fn has_recovered(&self, stack: &str, marks: &Marks) -> Result<bool, Fault> {
+        let token = marks.recover();
+        let is_own = |event: &Event| event.token == token && event.of_stack(stack).is_some();
+        let is_start = |event: &Event| event.of_stack(stack).is_some_and(Status::is_start);
+        let read = self.events(stack, |event| is_own(event) || is_start(event)).await?;
+        Ok(read.iter().any(is_own))
     }
 
     /// Deletes a change set; `false` when it is in a state that does not let it (being made, or executing). One that

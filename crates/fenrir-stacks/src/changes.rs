@@ -16,7 +16,9 @@ pub enum Answer {
     NoChanges,
     /// Not to be had; the reason says why.
     Failed,
-    /// Removed, or outdated by another that was executed.
+    /// Outdated by another that was executed.
+    Obsolete,
+    /// Removed.
     Gone,
 }
 
@@ -46,7 +48,7 @@ pub fn answer(status: Option<&ChangeSetStatus>, execution: Option<&ExecutionStat
     match status {
         Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) | None => Answer::Pending,
         Some(ChangeSetStatus::CreateComplete) => match execution {
-            Some(ExecutionStatus::Obsolete) => Answer::Gone,
+            Some(ExecutionStatus::Obsolete) => Answer::Obsolete,
             // Hooks on the change set may still be at it.
             Some(ExecutionStatus::Unavailable) | None => Answer::Pending,
             Some(_) => Answer::Made,
@@ -178,7 +180,7 @@ mod tests {
             ("CREATE_COMPLETE", "EXECUTE_IN_PROGRESS", Answer::Made),
             ("CREATE_COMPLETE", "EXECUTE_COMPLETE", Answer::Made),
             ("CREATE_COMPLETE", "EXECUTE_FAILED", Answer::Made),
-            ("CREATE_COMPLETE", "OBSOLETE", Answer::Gone),
+            ("CREATE_COMPLETE", "OBSOLETE", Answer::Obsolete),
             ("FAILED", "UNAVAILABLE", Answer::Failed),
             ("DELETE_PENDING", "UNAVAILABLE", Answer::Gone),
             ("DELETE_IN_PROGRESS", "UNAVAILABLE", Answer::Gone),

@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
 use fenrir_core::problem::printable;
 use serde::{Deserialize, Serialize};
 
+use crate::hook::Hook;
 use crate::status::Status;
 
 /// The type of a stack's own events.
@@ -34,6 +35,9 @@ pub struct Event {
     /// Token of the request that brought it about.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub token: String,
+    /// The hook that was invoked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Hook>,
 }
 
 impl From<&StackEvent> for Event {
@@ -56,6 +60,12 @@ impl From<&StackEvent> for Event {
             status: text(status),
             reason,
             token: text(event.client_request_token()),
+            hook: Hook::read(
+                event.hook_type(),
+                event.hook_status(),
+                event.hook_failure_mode(),
+                event.hook_status_reason(),
+            ),
         }
     }
 }
@@ -194,6 +204,39 @@ pub fn names(events: &[Event]) -> String {
         )
     };
     events.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// Why `cause`, an event of `operation`, came about: CloudFormation's words, or, where a hook forbade it, which hook and
+/// the hook's words. Of a hook's refusal CloudFormation itself says no more than the hook's name.
+#[must_use]
+pub fn explain(operation: &[Event], cause: &Event, stack_arn: &str) -> String {
+    let turns_back = |event: &Event| {
+        let status = event.of_stack(stack_arn);
+        matches!(
+            status,
+            Some(Status::RollbackInProgress | Status::UpdateRollbackInProgress)
+        )
+    };
+    let mut refusals: Vec<String> = Vec::new();
+    // What happened to the same resource since the operation, or its rollback, began.
+    for event in operation.iter().take_while(|event| event.id != cause.id).chain([cause]) {
+        if turns_back(event) && event.id != cause.id {
+            refusals.clear();
+        }
+        let hook = event.hook.as_ref().filter(|hook| hook.stops());
+        let told = hook
+            .filter(|_| event.logical_id == cause.logical_id)
+            .map(Hook::describe);
+        refusals.extend(told.filter(|told| !refusals.contains(told)));
+    }
+    if refusals.is_empty() {
+        return describe(cause, stack_arn);
+    }
+    let refusals = refusals.join(", and ");
+    if cause.of_stack(stack_arn).is_some() {
+        return refusals;
+    }
+    format!("`{}` ({}): {refusals}", cause.logical_id, cause.resource_type)
 }
 
 /// `` `Queue` (AWS::SQS::Queue): CREATE_FAILED: CloudFormation's words ``.

@@ -58,6 +58,18 @@ impl Marks {
         format!("{}-execute", self.stem)
     }
 
+    /// Client token of the change set that replaces an outdated one, under the same name.
+    #[must_use]
+    pub fn change_set_again(&self) -> String {
+        format!("{}-again", self.stem)
+    }
+
+    /// Token of `ContinueUpdateRollback`.
+    #[must_use]
+    pub fn recover(&self) -> String {
+        format!("{}-recover", self.stem)
+    }
+
     /// Token of `CancelUpdateStack`.
     #[must_use]
     pub fn cancel(&self) -> String {
@@ -91,6 +103,8 @@ mod tests {
             marks.execute(),
             marks.cancel(),
             marks.delete(),
+            marks.recover(),
+            marks.change_set_again(),
         ] {
             assert!(mark.starts_with(|c: char| c.is_ascii_alphabetic()), "{mark}");
             assert!(mark.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{mark}");

@@ -70,6 +70,8 @@ pub enum Prepare {
     Update,
     /// It never completed (its events must say so): it is deleted, then created anew.
     Replace,
+    /// Its rollback is gone on with, once; then a change set that updates it.
+    Recover,
     /// Somebody is at it: refused.
     Busy,
     /// Refused; a person must bring it back first.
@@ -105,6 +107,8 @@ pub enum Tidy {
     Await,
     /// Our own update is cancelled and its rollback waited for; somebody else's is left alone.
     Cancel,
+    /// The rollback of our own update is gone on with, once; then, and of somebody else's, a person must look.
+    Recover,
     /// A person must look.
     Dirty,
 }
@@ -128,7 +132,7 @@ pub struct Row {
     pub advice: &'static str,
 }
 
-const WAIT: &str = "wait until CloudFormation is done, then deploy again";
+const WAIT: &str = "wait until CloudFormation is done, then run `fenrir deploy` again";
 const BY_HAND: &str = "look at the stack's events in the CloudFormation console";
 
 const fn row(
@@ -245,7 +249,7 @@ pub const TABLE: [Row; 25] = {
             P::Refuse,
             C::Stuck,
             T::Dirty,
-            "roll the stack back (`aws cloudformation rollback-stack`), then deploy again",
+            "roll the stack back (`aws cloudformation rollback-stack`), then run `fenrir deploy` again",
         ),
         row(
             S::UpdateRollbackInProgress,
@@ -274,10 +278,10 @@ pub const TABLE: [Row; 25] = {
         row(
             S::UpdateRollbackFailed,
             "UPDATE_ROLLBACK_FAILED",
-            P::Refuse,
+            P::Recover,
             C::Stuck,
-            T::Dirty,
-            "mend what its events name, run `aws cloudformation continue-update-rollback`, then deploy again",
+            T::Recover,
+            "mend what its events name, run `aws cloudformation continue-update-rollback`, then run `fenrir deploy` again",
         ),
         row(
             S::DeleteInProgress,
@@ -294,7 +298,7 @@ pub const TABLE: [Row; 25] = {
             P::Refuse,
             C::Stuck,
             T::Dirty,
-            "mend what its events name and delete the stack again, then deploy",
+            "mend what its events name and delete the stack again, then run `fenrir deploy` again",
         ),
         row(
             S::ImportInProgress,
@@ -428,7 +432,10 @@ pub fn document() -> String {
          work on it.\n\n\
          To replace is to delete and to create anew. It takes the release's own tags (a stack under review has none \
          yet: there the generated name and no resource at all), and events that reach back to the stack's birth and \
-         show that it never stood whole. Otherwise CreateChangeSet refuses.\n\n\
+         show that it never stood whole. Otherwise CreateChangeSet refuses. To go on with a rollback is \
+         `ContinueUpdateRollback` that skips nothing; where it fails again, CreateChangeSet refuses too.\n\n\
+         Change sets that an earlier deploy left are removed. The deploy's own one, when another change set outdated it, is \
+         made anew once.\n\n\
          | status | Lock | CreateChangeSet | WaitExecute | CleanUp | what a person can do |\n\
          | --- | --- | --- | --- | --- | --- |\n",
     );
@@ -461,6 +468,7 @@ impl Prepare {
             Self::Create => "creates the stack",
             Self::Update => "updates the stack, if its tags are the release's",
             Self::Replace => "replaces it, if it never completed",
+            Self::Recover => "goes on with the rollback and updates the stack, if its tags are the release's",
             Self::Busy => "refuses: somebody is at it",
             Self::Refuse => "refuses",
         }
@@ -487,6 +495,7 @@ impl Tidy {
             Self::DeleteOwn => "deletes the stack, if this execution made it",
             Self::Await => "waits for its own operation",
             Self::Cancel => "cancels its own update and waits for the rollback",
+            Self::Recover => "goes on with its own rollback, once; then dirty",
             Self::Dirty => "dirty",
         }
     }
@@ -563,7 +572,7 @@ mod tests {
     #[test]
     fn wherever_a_step_refuses_or_gives_up_there_is_advice() {
         for row in &TABLE {
-            if matches!(row.prepare, Prepare::Refuse | Prepare::Busy) || row.tidy == Tidy::Dirty {
+            if matches!(row.prepare, Prepare::Refuse | Prepare::Busy | Prepare::Recover) || row.tidy == Tidy::Dirty {
                 assert!(!row.advice.is_empty(), "{}", row.name);
             }
         }

@@ -174,6 +174,7 @@ fn new_change_set<'a>(
         template,
         tags,
         marks,
+        again: false,
     }
 }
 
@@ -226,7 +227,7 @@ async fn a_change_set_is_asked_for_with_everything_that_the_design_wants() {
 }
 
 #[tokio::test]
-async fn a_change_set_that_exists_is_ours_only_if_it_says_so() {
+async fn a_change_set_that_exists_is_ours_only_if_it_says_so_and_one_that_cannot_go_is_refused() {
     let exists = || error(400, "AlreadyExistsException", "ChangeSet fenrir-0 already exists");
     let foreign = "<ChangeSetId>x</ChangeSetId><StackId>y</StackId><Status>CREATE_COMPLETE</Status><Description>mine</Description>";
     let (_server, stacks) = stacks(vec![
@@ -234,6 +235,7 @@ async fn a_change_set_that_exists_is_ours_only_if_it_says_so() {
         change_set("CREATE_IN_PROGRESS", "UNAVAILABLE", ""),
         exists(),
         ok("DescribeChangeSet", foreign),
+        error(400, "InvalidChangeSetStatus", "it is executed"),
         exists(),
         error(404, "ChangeSetNotFound", "ChangeSet does not exist"),
     ])

@@ -8,21 +8,26 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem,
+    AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use aws_types::SdkConfig;
+use fenrir_core::deployment::Halt;
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::keys;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::{Item, from_item, text, to_item};
+use crate::attributes::{Item, from_item, text, to_attribute, to_item};
+use crate::freezes::{self, Freeze};
+use crate::halts;
+use crate::records::Unlocked;
 
 const PUT: &str = "dynamodb:PutItem";
 const GET: &str = "dynamodb:GetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
+const BATCH: &str = "dynamodb:BatchGetItem";
 const DELETE: &str = "dynamodb:DeleteItem";
 
 /// Who holds a lock.
@@ -45,22 +50,6 @@ pub struct Holder {
     pub reason: Option<String>,
 }
 
-/// A freeze: somebody keeps everybody from deploying.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Freeze {
-    /// What is frozen: the item's key.
-    pub key: String,
-    /// Who froze it.
-    #[serde(default)]
-    pub who: String,
-    /// Since when, RFC 3339.
-    #[serde(default)]
-    pub since: String,
-    /// Why.
-    #[serde(default)]
-    pub reason: String,
-}
-
 /// Why a lock was not to be had, or is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -71,7 +60,7 @@ pub enum Error {
     #[error("{}", held(.0))]
     Held(Box<Holder>),
     /// Somebody froze it.
-    #[error("{}", frozen(.0))]
+    #[error("{}", .0.describe())]
     Frozen(Box<Freeze>),
     /// This execution does not hold it (any more).
     #[error("this execution does not hold the lock: {}", .0.as_ref().map_or_else(|| "nobody does".to_owned(), |holder| held(holder)))]
@@ -101,16 +90,6 @@ fn held(holder: &Holder) -> String {
         (None, true) => format!("{since} and ended dirty"),
         _ => since,
     }
-}
-
-fn frozen(freeze: &Freeze) -> String {
-    format!(
-        "`{}` froze `{}` at `{}`: {}",
-        printable(&freeze.who),
-        printable(freeze.key.trim_start_matches("freeze/")),
-        printable(&freeze.since),
-        printable(&freeze.reason)
-    )
 }
 
 impl Error {
@@ -190,7 +169,8 @@ impl Locks {
             .map_err(|error| garbled(&error))?;
         let mut items = vec![TransactWriteItem::builder().put(put).build()];
         for key in keys::freezes(owner) {
-            items.push(self.not_frozen(&key)?);
+            let check = freezes::absent(&self.table, &key).map_err(|error| garbled(&error))?;
+            items.push(TransactWriteItem::builder().condition_check(check).build());
         }
         match self.transact(PUT, items).await? {
             None => Ok(()),
@@ -223,18 +203,6 @@ impl Locks {
         }
     }
 
-    fn not_frozen(&self, key: &str) -> Result<TransactWriteItem, Error> {
-        let check = ConditionCheck::builder()
-            .table_name(&self.table)
-            .key("key", text(key))
-            .condition_expression("attribute_not_exists(#key)")
-            .expression_attribute_names("#key", "key")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|error| Error::Garbled(error.to_string()))?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
-    }
-
     /// Who holds the lock, read consistently.
     ///
     /// # Errors
@@ -257,10 +225,45 @@ impl Locks {
     /// # Errors
     /// [`Error::Lost`]: whoever gets it touches nothing. [`Error::Fault`].
     pub async fn verify(&self, owner: &Owner, execution: &str) -> Result<(), Error> {
-        match self.holder(owner).await? {
-            Some(holder) if holder.execution == execution && !holder.dirty => Ok(()),
-            other => Err(Error::Lost(other.map(Box::new))),
+        holds(self.holder(owner).await?, execution)
+    }
+
+    /// Makes sure that `execution` holds the lock, as [`Locks::verify`], and tells whether somebody asked `release_id` to
+    /// stop: one call for both.
+    ///
+    /// # Errors
+    /// [`Error::Lost`]: whoever gets it touches nothing. [`Error::Fault`].
+    pub async fn standing(&self, owner: &Owner, execution: &str, release_id: &str) -> Result<Option<Halt>, Error> {
+        let garbled = |error: &dyn std::error::Error| Error::Garbled(error.to_string());
+        let (lock, halt) = (keys::owner(owner), keys::halt(owner));
+        let wanted = [&lock, &halt].map(|key| Item::from([("key".to_owned(), text(key))]));
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(wanted.into()))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| garbled(&error))?;
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, wanted)
+            .send()
+            .await;
+        let answer = answer.map_err(|error| fenrir_aws::fault(BATCH, &error))?;
+        if answer.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
+            return Err(Error::Fault(Fault {
+                kind: FaultKind::Transient,
+                action: BATCH,
+                code: None,
+                message: "the table is throttled".to_owned(),
+            }));
         }
+        let items = answer.responses().and_then(|tables| tables.get(&self.table));
+        let item = |key: &str| {
+            let mut items = items.into_iter().flatten();
+            items.find(|item| item.get("key").is_some_and(|have| *have == text(key)))
+        };
+        holds(item(&lock).map(holder_of).transpose()?, execution)?;
+        Ok(item(&halt).and_then(|item| halts::of_release(item, release_id)))
     }
 
     /// Releases the lock of `execution`. That it is gone, or another's, is success: this execution does not hold it,
@@ -295,6 +298,61 @@ impl Locks {
         }
     }
 
+    /// Removes a dirty lock, and writes into its release's record of `releases` who did it and why, both or neither.
+    ///
+    /// Who calls has looked at the holder: another one's lock, or one that is no longer dirty, stays.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the lock is no longer this one; [`Error::Fault`].
+    pub async fn unlock(
+        &self,
+        owner: &Owner,
+        holder: &Holder,
+        unlocked: &Unlocked,
+        releases: &str,
+    ) -> Result<(), Error> {
+        let garbled = |error: &dyn std::error::Error| Error::Garbled(error.to_string());
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("key", text(keys::owner(owner)))
+            .condition_expression("#execution = :it AND #dirty = :true")
+            .expression_attribute_names("#execution", "execution")
+            .expression_attribute_names("#dirty", "dirty")
+            .expression_attribute_values(":it", text(&holder.execution))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .build()
+            .map_err(|error| garbled(&error))?;
+        let unlocked = serde_json::to_value(unlocked).map_err(|error| garbled(&error))?;
+        let note = Update::builder()
+            .table_name(releases)
+            .key("owner", text(keys::owner(owner)))
+            .key("release_id", text(&holder.release_id))
+            .update_expression("SET #unlocked = :unlocked")
+            // A lock without a record is removed all the same: an update would make half a record.
+            .condition_expression("attribute_exists(#owner)")
+            .expression_attribute_names("#unlocked", "unlocked")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":unlocked", to_attribute(unlocked))
+            .build()
+            .map_err(|error| garbled(&error))?;
+        let delete = TransactWriteItem::builder().delete(delete).build();
+        let note = TransactWriteItem::builder().update(note).build();
+        let Some(reasons) = self.transact(DELETE, vec![delete.clone(), note]).await? else {
+            return Ok(());
+        };
+        if reasons.first().is_some_and(is_failed) {
+            return Err(Error::Lost(self.holder(owner).await?.map(Box::new)));
+        }
+        if !reasons.iter().any(is_failed) {
+            return Err(why_cancelled(DELETE, &reasons));
+        }
+        match self.transact(DELETE, vec![delete]).await? {
+            None => Ok(()),
+            Some(reasons) if reasons.iter().any(is_failed) => Err(Error::Lost(self.holder(owner).await?.map(Box::new))),
+            Some(reasons) => Err(why_cancelled(DELETE, &reasons)),
+        }
+    }
+
     /// Marks the lock of `execution` dirty: it stays until somebody has looked.
     ///
     /// # Errors
@@ -323,6 +381,14 @@ impl Locks {
     }
 }
 
+/// Whether it is `execution` that holds the lock, and the lock is not dirty.
+fn holds(holder: Option<Holder>, execution: &str) -> Result<(), Error> {
+    match holder {
+        Some(holder) if holder.execution == execution && !holder.dirty => Ok(()),
+        other => Err(Error::Lost(other.map(Box::new))),
+    }
+}
+
 fn is_condition_failed(code: Option<&str>) -> bool {
     code == Some("ConditionalCheckFailedException")
 }
@@ -341,13 +407,7 @@ fn why_not_taken(reasons: &[CancellationReason], owner: &Owner) -> Error {
     let keys = keys::freezes(owner);
     let freeze = reasons.iter().skip(1).zip(keys).find(|(reason, _)| is_failed(reason));
     if let Some((reason, key)) = freeze {
-        let freeze = reason.item().and_then(|item| from_item(item).ok()).unwrap_or(Freeze {
-            key,
-            who: "somebody".to_owned(),
-            since: "an unknown time".to_owned(),
-            reason: "no reason is given".to_owned(),
-        });
-        return Error::Frozen(Box::new(freeze));
+        return Error::Frozen(Box::new(Freeze::of_item(reason.item(), key)));
     }
     match reasons.first().filter(|reason| is_failed(reason)) {
         Some(reason) => match reason.item() {

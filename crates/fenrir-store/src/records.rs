@@ -84,6 +84,20 @@ pub struct Record {
     /// What Fenrir stored about it, by name: `template`, `manifest`, `problems`, `result`.
     #[serde(default)]
     pub stored: BTreeMap<String, Pointer>,
+    /// Who removed the lock that its dirty end had kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocked: Option<Unlocked>,
+}
+
+/// Who removed the lock that a dirty end had kept, and why (`fenrir unlock`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlocked {
+    /// ARN of the caller, as STS names it to the command.
+    pub who: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// The key of a record.

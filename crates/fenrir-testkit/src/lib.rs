@@ -13,6 +13,7 @@
 )]
 
 mod application;
+mod clock;
 mod deployer;
 mod http;
 mod local_aws;
@@ -20,6 +21,7 @@ mod machine;
 mod recorded;
 
 pub use application::Application;
+pub use clock::Clock;
 pub use deployer::{Deployer, Ended, LambdaContext, lambdas};
 pub use local_aws::{LocalAws, python, root};
 pub use machine::{Failed, Machine, Run, Task};

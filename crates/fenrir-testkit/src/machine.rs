@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::Clock;
+
 /// What a task does with its input.
 pub type Task<'a> = Box<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Result<Value, Failed>> + 'a>> + 'a>;
 
@@ -47,13 +49,27 @@ pub struct Run {
     pub outcome: Result<Value, Failed>,
     /// The largest state between two steps, in bytes of JSON.
     pub largest_state: usize,
+    /// Events of the execution's history.
+    pub events: usize,
 }
 
 /// A machine: a definition and what its tasks do, by their `Resource`.
 pub struct Machine<'a> {
     definition: Value,
     tasks: BTreeMap<String, Task<'a>>,
-    wait_scale: f64,
+    pace: Pace,
+}
+
+/// How time passes.
+enum Pace {
+    /// Pauses last so many times what the definition says.
+    Scaled(f64),
+    /// Pauses put this clock forward, and so does each try of a task and each state entered.
+    Virtual {
+        clock: Clock,
+        task: Duration,
+        state: Duration,
+    },
 }
 
 /// What `$$.` names.
@@ -63,8 +79,12 @@ struct Context {
 
 /// Bytes of a state's input or output. Source: Step Functions quotas.
 const MOST_STATE: usize = 262_144;
-/// Events of an execution's history (Step Functions quotas), counted as two for each state entered.
-const MOST_STATES: usize = 12_500;
+/// Events of an execution's history. Source: Step Functions quotas.
+const MOST_EVENTS: usize = 25_000;
+/// What a try of a task adds to the history beside the state's own events: a function's ARN as `Resource` gives
+/// `LambdaFunctionScheduled`, `LambdaFunctionStarted` and `LambdaFunctionSucceeded` or `LambdaFunctionFailed`. Source:
+/// Step Functions API Reference, `HistoryEvent`.
+const EVENTS_OF_TRY: usize = 3;
 
 impl<'a> Machine<'a> {
     /// A machine whose waits and retry pauses last `wait_scale` times what the definition says.
@@ -72,7 +92,23 @@ impl<'a> Machine<'a> {
         Self {
             definition,
             tasks,
-            wait_scale,
+            pace: Pace::Scaled(wait_scale),
+        }
+    }
+
+    /// A machine that lives on `clock`: nobody waits, a pause only puts the clock forward. Each try of a task takes
+    /// `task`, and entering a state `state`.
+    pub fn on_clock(
+        definition: Value,
+        tasks: BTreeMap<String, Task<'a>>,
+        clock: Clock,
+        task: Duration,
+        state: Duration,
+    ) -> Self {
+        Self {
+            definition,
+            tasks,
+            pace: Pace::Virtual { clock, task, state },
         }
     }
 
@@ -86,17 +122,22 @@ impl<'a> Machine<'a> {
             path: Vec::new(),
             outcome: Ok(Value::Null),
             largest_state: 0,
+            // ExecutionStarted, and how it ended.
+            events: 2,
         };
         let mut data = input;
         let mut next = self.definition["StartAt"].as_str().map(str::to_owned);
         while let Some(name) = next {
             run.path.push(name.clone());
+            // Entered and exited.
+            run.events += 2;
             assert!(
-                run.path.len() < MOST_STATES,
+                run.events < MOST_EVENTS,
                 "the machine runs in circles: {:?}",
                 &run.path[..40]
             );
-            match self.enter(&name, data, &context).await {
+            self.pass_time(|pace| pace.1);
+            match self.enter(&name, data, &context, &mut run.events).await {
                 Ok((output, following)) => {
                     let size = output.to_string().len();
                     run.largest_state = run.largest_state.max(size);
@@ -119,11 +160,17 @@ impl<'a> Machine<'a> {
         run
     }
 
-    async fn enter(&self, name: &str, data: Value, context: &Context) -> Result<(Value, Option<String>), Failed> {
+    async fn enter(
+        &self,
+        name: &str,
+        data: Value,
+        context: &Context,
+        events: &mut usize,
+    ) -> Result<(Value, Option<String>), Failed> {
         let state = &self.definition["States"][name];
         let next = state["Next"].as_str().map(str::to_owned);
         match state["Type"].as_str().unwrap_or_default() {
-            "Task" => self.task(state, data, context).await,
+            "Task" => self.task(state, data, context, events).await,
             "Pass" => Ok((pass(state, data, context)?, next)),
             "Choice" => Ok((data.clone(), Some(choose(state, &data, context)?))),
             "Wait" => {
@@ -144,7 +191,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    async fn task(&self, state: &Value, data: Value, context: &Context) -> Result<(Value, Option<String>), Failed> {
+    async fn task(
+        &self,
+        state: &Value,
+        data: Value,
+        context: &Context,
+        events: &mut usize,
+    ) -> Result<(Value, Option<String>), Failed> {
         let resource = state["Resource"].as_str().unwrap();
         let task = self
             .tasks
@@ -153,6 +206,8 @@ impl<'a> Machine<'a> {
         let mut tries: BTreeMap<usize, u64> = BTreeMap::new();
         let failed = loop {
             let input = parameters(state, input_of(state, &data, context)?, context)?;
+            *events += EVENTS_OF_TRY;
+            self.pass_time(|pace| pace.0);
             match task(input).await {
                 Ok(result) => {
                     let output = put(state["ResultPath"].as_str().unwrap_or("$"), data, result);
@@ -174,7 +229,17 @@ impl<'a> Machine<'a> {
     }
 
     async fn pause(&self, seconds: f64) {
-        tokio::time::sleep(Duration::from_secs_f64(seconds * self.wait_scale)).await;
+        match &self.pace {
+            Pace::Scaled(scale) => tokio::time::sleep(Duration::from_secs_f64(seconds * scale)).await,
+            Pace::Virtual { clock, .. } => clock.advance(Duration::from_secs_f64(seconds)),
+        }
+    }
+
+    /// Puts a virtual clock forward by what a try of a task, or a state, takes.
+    fn pass_time(&self, which: impl Fn((Duration, Duration)) -> Duration) {
+        if let Pace::Virtual { clock, task, state } = &self.pace {
+            clock.advance(which((*task, *state)));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A server that gives recorded answers: what the SDK makes of them is tested without any AWS.
+//! A server that gives recorded answers, or answers by a rule: what the SDK makes of them is tested without any AWS.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -20,6 +20,8 @@ pub struct Answer {
     pub content_type: &'static str,
     /// Body.
     pub body: String,
+    /// More headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -29,6 +31,7 @@ impl Answer {
             status,
             content_type: "text/xml",
             body: body.into(),
+            headers: Vec::new(),
         }
     }
 
@@ -38,6 +41,7 @@ impl Answer {
             status,
             content_type: "application/x-amz-json-1.0",
             body: body.into(),
+            headers: Vec::new(),
         }
     }
 
@@ -47,7 +51,15 @@ impl Answer {
             status: 0,
             content_type: "",
             body: String::new(),
+            headers: Vec::new(),
         }
+    }
+
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 }
 
@@ -62,7 +74,33 @@ pub struct Request {
     pub body: String,
 }
 
-/// A running server. Its answers are given in the order of the requests; after the last it repeats that one.
+impl Request {
+    /// The field of a form (the query protocol), decoded.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let value = self
+            .body
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find_map(|(key, value)| (key == name).then_some(value))?;
+        let mut bytes = Vec::new();
+        let mut rest = value.bytes();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'+' => b' ',
+                b'%' => {
+                    let hex = [rest.next().unwrap(), rest.next().unwrap()];
+                    u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap()
+                }
+                plain => plain,
+            });
+        }
+        Some(String::from_utf8(bytes).unwrap())
+    }
+}
+
+type Rule = dyn Fn(usize, &Request) -> Answer + Send + Sync;
+
+/// A running server.
 #[derive(Debug)]
 pub struct Recorded {
     endpoint: String,
@@ -70,18 +108,27 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Starts a server with these answers.
+    /// Starts a server that gives these answers in the order of the requests; after the last it repeats that one.
     pub fn start(answers: Vec<Answer>) -> Self {
         assert!(!answers.is_empty(), "a recorded server needs an answer");
+        Self::serve(move |number, _| answers.get(number).or_else(|| answers.last()).unwrap().clone())
+    }
+
+    /// Starts a server that answers each request by a rule.
+    pub fn answering(rule: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve(move |_, request| rule(request))
+    }
+
+    fn serve(rule: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         thread::spawn(move || {
-            let answers = Arc::new(answers);
+            let rule: Arc<Rule> = Arc::new(rule);
             for stream in listener.incoming().flatten() {
-                let (seen, answers) = (Arc::clone(&seen), Arc::clone(&answers));
-                thread::spawn(move || converse(stream, &seen, &answers));
+                let (seen, rule) = (Arc::clone(&seen), Arc::clone(&rule));
+                thread::spawn(move || converse(stream, &seen, &*rule));
             }
         });
         Self { endpoint, requests }
@@ -104,24 +151,31 @@ impl Recorded {
     }
 }
 
-fn converse(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answers: &[Answer]) {
+fn converse(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, rule: &Rule) {
     while let Some(message) = http::read(&mut stream) {
+        let request = request_of(&message);
         let number = {
             let mut seen = seen.lock().unwrap();
-            seen.push(request_of(&message));
+            seen.push(request.clone());
             seen.len() - 1
         };
-        let answer = answers.get(number).or_else(|| answers.last()).unwrap();
+        let answer = rule(number, &request);
         if answer.status == 0 {
             return;
         }
+        let more: String = answer
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let head = format!(
-            "HTTP/1.1 {} -\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {} -\r\ncontent-type: {}\r\ncontent-length: {}\r\n{more}\r\n",
             answer.status,
             answer.content_type,
             answer.body.len()
         );
-        if stream.write_all(head.as_bytes()).is_err() || stream.write_all(answer.body.as_bytes()).is_err() {
+        // In one piece: a body that follows its head waits for the client's delayed acknowledgement.
+        if stream.write_all((head + &answer.body).as_bytes()).is_err() {
             return;
         }
     }

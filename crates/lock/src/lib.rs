@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fenrir_core::deployment::{Deployment, Head, Manifest};
 use fenrir_core::error::{ErrorName, StepError};
+use fenrir_core::problem::printable;
 use fenrir_lambda::{Environment, Step};
 use fenrir_settle::execution::{self, Ended};
 use fenrir_stacks::Stacks;
@@ -85,6 +86,7 @@ fn started(deployment: &Deployment, manifest: Manifest) -> Record {
         error: None,
         cause: None,
         stored: deployment.stored(),
+        unlocked: None,
     }
 }
 
@@ -118,9 +120,14 @@ async fn take(env: &Environment, deployment: &Deployment, locks: &Locks, holder:
 
 fn refusal(head: &Head, error: Error, more: Option<&str>) -> StepError {
     let help = match &error {
-        Error::Held(holder) if holder.dirty => "an operator looks at it and removes the lock",
-        Error::Held(_) => "deploy again when it has ended",
-        Error::Frozen(_) => "ask whoever froze it",
+        Error::Held(holder) if holder.dirty => {
+            "an operator mends what it says and runs `fenrir unlock --reason WHY`".to_owned()
+        }
+        Error::Held(holder) => format!(
+            "run `fenrir deploy` again when it has ended; `fenrir attach {}` follows it, `fenrir halt --reason WHY` stops it",
+            printable(&holder.release_id)
+        ),
+        Error::Frozen(_) => "ask whoever froze it; `fenrir unlock --reason WHY` ends a freeze".to_owned(),
         _ => return error.into_step("taking the lock"),
     };
     let mut refused = error.into_step("taking the lock");

@@ -119,6 +119,7 @@ async fn record(env: &Environment, deployment: &Deployment, end: &End) -> Result
         error: end.error.clone(),
         cause: end.cause.clone(),
         stored,
+        unlocked: None,
     })
 }
 

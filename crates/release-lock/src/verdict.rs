@@ -58,7 +58,8 @@ fn cause(deployment: &Deployment) -> String {
         return format!("{what}; nothing was left behind");
     }
     format!(
-        "{what}; something may be left in stack `{}`: the lock stays until an operator has looked",
+        "{what}; something may be left in stack `{}`: the lock stays until an operator has looked and run `fenrir unlock \
+         --reason WHY`",
         deployment.stack.name
     )
 }
@@ -98,6 +99,7 @@ mod tests {
             name: "c".into(),
             arn: None,
             status,
+            remade: false,
         }
     }
 
@@ -184,7 +186,8 @@ mod tests {
             end.cause.as_deref(),
             Some(
                 "the queue could not be made; afterwards: the stack cannot be deleted; something may be left in stack \
-                 `fenrir-p-c--x`: the lock stays until an operator has looked (release release-1)"
+                 `fenrir-p-c--x`: the lock stays until an operator has looked and run `fenrir unlock --reason WHY` (release \
+                 release-1)"
             )
         );
     }

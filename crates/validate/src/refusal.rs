@@ -12,9 +12,9 @@ use fenrir_store::{Objects, Record, Records, Status};
 use crate::proof::Proven;
 
 /// Problems that are told on the screen.
-const TOLD: usize = 10;
+const TOLD: usize = 8;
 /// Characters of one problem.
-const PROBLEM_LIMIT: usize = 350;
+const PROBLEM_LIMIT: usize = 340;
 
 /// The refusal of a release that nobody has proven: it is told, and nothing is recorded.
 pub(crate) fn unproven(problems: &[Problem]) -> StepError {
@@ -49,6 +49,7 @@ pub(crate) async fn recorded(
         error: Some(refusal.name.to_string()),
         cause: Some(refusal.message.clone()),
         stored: [("problems".to_owned(), stored)].into(),
+        unlocked: None,
     };
     Records::new(env.own(), &env.settings().releases_table)
         .write(&head.owner(), &record)

@@ -3,6 +3,8 @@
 //! It is ready only after what SAM made of the template, and the list of changes, passed the second check. So whatever
 //! the transform does, nothing is executed that the rewritten template does not explain.
 
+mod explanation;
+
 use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::policy;
@@ -10,11 +12,13 @@ use fenrir_core::problem::{Problem, Severity, printable};
 use fenrir_lambda::{Environment, Step};
 use fenrir_stacks::changes::{Answer, Change};
 use fenrir_stacks::{ChangeSetSeen, Stacks};
+use fenrir_store::Halts;
 use fenrir_store::objects::Objects;
 use serde_json::{Value, json};
 
 /// Calls with the step's own role.
 pub const OWN_ACTIONS: &[&str] = &[
+    "dynamodb:GetItem",
     "s3:GetObjectVersion",
     "s3:PutObject",
     "sts:AssumeRole",
@@ -22,7 +26,11 @@ pub const OWN_ACTIONS: &[&str] = &[
 ];
 
 /// Calls with `fenrir-deployer`.
-pub const DEPLOYER_ACTIONS: &[&str] = &["cloudformation:DescribeChangeSet", "cloudformation:GetTemplate"];
+pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
+    "cloudformation:GetTemplate",
+];
 
 /// The step.
 pub const STEP: Step = Step {
@@ -48,10 +56,12 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         None => gone(&mut deployment),
         Some(seen) => match seen.answer {
             Answer::Pending | Answer::Made if overdue => late(&mut deployment),
-            Answer::Pending => pending(&mut deployment),
+            Answer::Pending => pending(env, &mut deployment).await?,
+            Answer::Obsolete => obsolete(&mut deployment),
             Answer::Gone => gone(&mut deployment),
-            Answer::NoChanges => no_changes(&mut deployment, &seen),
-            Answer::Failed => failed(&mut deployment, &seen),
+            // A success, of a stack that is there. A stack that would be created of nothing is none.
+            Answer::NoChanges if deployment.stack.action == Some(StackAction::Update) => ChangeSetStatus::NoChanges,
+            Answer::NoChanges | Answer::Failed => failed(env, &stacks, &mut deployment, &seen).await,
             Answer::Made => {
                 let processed = stacks.processed_template(&stack, &seen.arn).await;
                 let processed = processed.map_err(|fault| reading(fault, "the processed template"))?;
@@ -82,15 +92,47 @@ fn reading(fault: Fault, what: &str) -> StepError {
     fault.into_step(ErrorName::ChangeSetError, &format!("reading {what}"))
 }
 
-fn pending(deployment: &mut Deployment) -> ChangeSetStatus {
+/// Still being made. Somebody may have had enough of it; of one that is made, Execute looks.
+async fn pending(env: &Environment, deployment: &mut Deployment) -> Result<ChangeSetStatus, StepError> {
+    let head = &deployment.release;
+    let halt = if deployment.wait.looks_for_a_halt() {
+        let halts = Halts::new(env.own(), &env.settings().locks_table);
+        let halt = halts.get(&head.owner(), &head.release_id).await;
+        halt.map_err(|error| error.into_step(ErrorName::LockError))?
+    } else {
+        None
+    };
+    if let Some(halt) = halt {
+        let cause = format!(
+            "the deploy was stopped while the change set of stack `{}` was made: {}; nothing was changed",
+            deployment.stack.name,
+            halt.describe()
+        );
+        deployment.fail(ErrorName::HaltError, &cause);
+        deployment.halt = Some(halt);
+        return Ok(ChangeSetStatus::Failed);
+    }
     deployment.wait = deployment.wait.next();
-    ChangeSetStatus::Pending
+    Ok(ChangeSetStatus::Pending)
+}
+
+/// Another change set was executed meanwhile. The template is what it was, so the change set is made anew, against the
+/// stack as it is now; but only once: whoever works on the stack without Fenrir may go on doing so.
+fn obsolete(deployment: &mut Deployment) -> ChangeSetStatus {
+    if deployment
+        .change_set
+        .as_ref()
+        .is_some_and(|change_set| change_set.remade)
+    {
+        return gone(deployment);
+    }
+    ChangeSetStatus::Obsolete
 }
 
 fn late(deployment: &mut Deployment) -> ChangeSetStatus {
     let cause = format!(
-        "the timeout passed before the change set of stack `{}` was ready; nothing was changed; deploy again, with a \
-         longer `timeout` if this is usual",
+        "the timeout passed before the change set of stack `{}` was ready; nothing was changed; run `fenrir deploy` \
+         again, with a longer `--timeout` if this is usual",
         deployment.stack.name
     );
     deployment.fail(ErrorName::TimeoutError, &cause);
@@ -100,33 +142,20 @@ fn late(deployment: &mut Deployment) -> ChangeSetStatus {
 fn gone(deployment: &mut Deployment) -> ChangeSetStatus {
     let cause = format!(
         "the change set of stack `{}` was removed, or outdated by another that was executed; somebody works on the \
-         stack without Fenrir; nothing was changed by this deploy; find out who, then deploy again",
+         stack without Fenrir; nothing was changed by this deploy; find out who, then run `fenrir deploy` again",
         deployment.stack.name
     );
     deployment.fail(ErrorName::ChangeSetError, &cause);
     ChangeSetStatus::Failed
 }
 
-/// A success, of a stack that is there. A stack that would be created of nothing is none.
-fn no_changes(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
-    if deployment.stack.action == Some(StackAction::Update) {
-        ChangeSetStatus::NoChanges
-    } else {
-        failed(deployment, seen)
-    }
-}
-
-fn failed(deployment: &mut Deployment, seen: &ChangeSetSeen) -> ChangeSetStatus {
-    let words = if seen.reason.is_empty() {
-        "no reason given"
-    } else {
-        seen.reason.as_str()
-    };
-    let cause = format!(
-        "CloudFormation could not make the change set of stack `{}`: {words}; nothing was changed; mend the template \
-         and deploy again",
-        deployment.stack.name
-    );
+async fn failed(
+    env: &Environment,
+    stacks: &Stacks,
+    deployment: &mut Deployment,
+    seen: &ChangeSetSeen,
+) -> ChangeSetStatus {
+    let cause = explanation::tell(env, stacks, deployment, seen).await;
     deployment.fail(ErrorName::ChangeSetError, &cause);
     ChangeSetStatus::Failed
 }

@@ -13,13 +13,14 @@ use fenrir_stacks::changes::Execution;
 use fenrir_stacks::events::{self, Event};
 use fenrir_stacks::marks::Marks;
 use fenrir_stacks::{Stacks, Status};
+use fenrir_store::Halts;
 use fenrir_store::objects::Objects;
 
 use crate::sentence::Story;
 use crate::verdict::{Evidence, Verdict};
 
 /// Calls with the step's own role.
-pub const OWN_ACTIONS: &[&str] = &["s3:PutObject", "sts:AssumeRole", "sts:TagSession"];
+pub const OWN_ACTIONS: &[&str] = &["dynamodb:GetItem", "s3:PutObject", "sts:AssumeRole", "sts:TagSession"];
 
 /// Calls with `fenrir-deployer`.
 pub const DEPLOYER_ACTIONS: &[&str] = &[
@@ -54,6 +55,13 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         change_set,
     };
     let status = look.status().await?;
+    if status.in_progress() && deployment.wait.looks_for_a_halt() && deployment.halt.is_none() {
+        // Once seen, a halt stands.
+        let head = &deployment.release;
+        let halts = Halts::new(env.own(), &env.settings().locks_table);
+        let halt = halts.get(&head.owner(), &head.release_id).await;
+        deployment.halt = halt.map_err(|error| error.into_step(ErrorName::LockError))?;
+    }
     let mut evidence = Evidence::first(&deployment, status, env.now());
     let mut operation = Vec::new();
     if evidence.needs_history() {
@@ -83,15 +91,11 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
                 operation: &operation,
                 stack: &look.stack,
                 marks: &look.marks,
-                overdue: evidence.overdue,
+                stopping: evidence.stopping,
                 events: stored.as_ref(),
             };
             let cause = story.tell(&deployment);
-            let name = if story.is_late(&deployment) {
-                ErrorName::TimeoutError
-            } else {
-                ErrorName::StackError
-            };
+            let name = story.name(&deployment);
             deployment.fail(name, &cause);
             deployment.stack.progress = Some(Progress::Failed);
         }

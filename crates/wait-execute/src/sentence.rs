@@ -1,7 +1,7 @@
 //! What a person is told of a deploy that did not reach the wanted state: what failed, where, CloudFormation's own
 //! words, and what to do next.
 
-use fenrir_core::deployment::{Deployment, Pointer, StackAction};
+use fenrir_core::deployment::{Deployment, Halt, Pointer, StackAction};
 use fenrir_core::error::ErrorName;
 use fenrir_core::problem::printable;
 use fenrir_stacks::Status;
@@ -21,7 +21,8 @@ pub(crate) struct Story<'a> {
     /// ARN of the stack.
     pub(crate) stack: &'a str,
     pub(crate) marks: &'a Marks,
-    pub(crate) overdue: bool,
+    /// It was to stop: the deadline had passed, or somebody halted it.
+    pub(crate) stopping: bool,
     /// Where the events lie.
     pub(crate) events: Option<&'a Pointer>,
 }
@@ -37,43 +38,45 @@ impl Story<'_> {
             ("update", "it was rolled back to what it was before")
         };
         let words = match self.why {
-            Why::RolledBack if self.is_cancelled() && self.overdue => format!(
-                "the timeout passed while stack `{name}` was being updated{}; the update was cancelled and {back}; deploy \
-                 again, with a longer `timeout` if it needs it",
-                self.unfinished()
+            Why::RolledBack if self.is_cancelled() && self.stopping => format!(
+                "{} while stack `{name}` was being updated{}; the update was cancelled and {back}; {}",
+                stopped(deployment),
+                self.unfinished(),
+                after_stop(deployment)
             ),
             Why::RolledBack if self.is_cancelled() => format!(
-                "the update of stack `{name}` was cancelled, not by Fenrir, and {back}; find out who did it, then deploy \
-                 again"
+                "the update of stack `{name}` was cancelled, not by Fenrir, and {back}; find out who did it, then run \
+                 `fenrir deploy` again"
             ),
             Why::RolledBack => format!(
-                "the {work} of stack `{name}` failed: {}; {back}; mend that and deploy again",
+                "the {work} of stack `{name}` failed: {}; {back}; mend that and run `fenrir deploy` again",
                 self.cause()
             ),
+            // What to do about it CleanUp knows, which tries to go on with the rollback.
             Why::Stuck => format!(
-                "the {work} of stack `{name}` failed: {}; it could not be rolled back{} and is in status `{}`; {}",
+                "the {work} of stack `{name}` failed: {}; it could not be rolled back at once{}: status `{}`",
                 self.cause(),
                 self.rollback(),
-                self.status,
-                self.status.row().advice
+                self.status
             ),
             Why::Gone => format!(
-                "stack `{name}` was deleted while it was being deployed, not by Fenrir; find out who did it, then deploy \
-                 again"
+                "stack `{name}` was deleted while it was being deployed, not by Fenrir; find out who did it, then run \
+                 `fenrir deploy` again"
             ),
             Why::NotExecuted => format!(
-                "the change set of stack `{name}` was not executed: {}; nothing was changed; deploy again",
+                "the change set of stack `{name}` was not executed: {}; nothing was changed; run `fenrir deploy` again",
                 refused(deployment)
             ),
-            Why::TimedOut => format!(
-                "the timeout passed while stack `{name}` was being created{}; what was made of it is removed; deploy \
-                 again, with a longer `timeout` if it needs it",
-                self.unfinished()
+            Why::Stopped => format!(
+                "{} while stack `{name}` was being created{}; what was made of it is removed; {}",
+                stopped(deployment),
+                self.unfinished(),
+                after_stop(deployment)
             ),
             Why::Endless => format!(
-                "stack `{name}` is still in status `{}` long after the timeout{}; look at its events in the \
-                 CloudFormation console",
+                "stack `{name}` is still in status `{}` long after {}{}; look at its events in the CloudFormation console",
                 self.status,
+                stopped(deployment),
                 self.unfinished()
             ),
         };
@@ -83,29 +86,33 @@ impl Story<'_> {
         }
     }
 
-    /// Whether it ended so because the timeout passed.
-    pub(crate) fn is_late(&self, deployment: &Deployment) -> bool {
+    /// The error's name: whether it ended so because it was to stop, and why it was to.
+    pub(crate) fn name(&self, deployment: &Deployment) -> ErrorName {
+        let caught = deployment.error.as_ref().map(|caught| caught.error.as_str());
+        let to_stop = if deployment.halt.is_some() {
+            ErrorName::HaltError
+        } else {
+            ErrorName::TimeoutError
+        };
         match self.why {
-            Why::TimedOut | Why::Endless => true,
-            Why::RolledBack => self.is_cancelled() && self.overdue,
-            Why::NotExecuted => {
-                let late = ErrorName::TimeoutError.as_str();
-                deployment.error.as_ref().is_some_and(|caught| caught.error == late)
-            }
-            Why::Stuck | Why::Gone => false,
+            Why::Stopped | Why::Endless => to_stop,
+            Why::RolledBack if self.is_cancelled() && self.stopping => to_stop,
+            Why::NotExecuted if caught == Some(ErrorName::TimeoutError.as_str()) => ErrorName::TimeoutError,
+            Why::NotExecuted if caught == Some(ErrorName::HaltError.as_str()) => ErrorName::HaltError,
+            _ => ErrorName::StackError,
         }
     }
 
     fn cause(&self) -> String {
         events::root_cause(self.operation, self.stack).map_or_else(
             || "CloudFormation gives no reason".to_owned(),
-            |event| events::describe(event, self.stack),
+            |event| events::explain(self.operation, event, self.stack),
         )
     }
 
     fn rollback(&self) -> String {
         events::rollback_cause(self.operation, self.stack)
-            .map(|event| format!(" ({})", events::describe(event, self.stack)))
+            .map(|event| format!(" ({})", events::explain(self.operation, event, self.stack)))
             .unwrap_or_default()
     }
 
@@ -140,6 +147,22 @@ impl Story<'_> {
             n if n > SHOWN => format!(", waiting for {shown} and {} more", n - SHOWN),
             _ => format!(", waiting for {shown}"),
         }
+    }
+}
+
+/// Why the deploy was to stop.
+fn stopped(deployment: &Deployment) -> String {
+    deployment
+        .halt
+        .as_ref()
+        .map_or_else(|| "the timeout passed".to_owned(), Halt::describe)
+}
+
+/// What to do after it was stopped.
+fn after_stop(deployment: &Deployment) -> &'static str {
+    match deployment.halt {
+        Some(_) => "run `fenrir deploy` again when whoever halted it agrees",
+        None => "run `fenrir deploy` again, with a longer `--timeout` if it needs it",
     }
 }
 
@@ -196,7 +219,7 @@ mod tests {
         lines.iter().map(of).collect()
     }
 
-    fn tell(why: Why, status: Status, action: &str, overdue: bool, lines: &[(&str, &str, &str)]) -> String {
+    fn tell(why: Why, status: Status, action: &str, stopping: bool, lines: &[(&str, &str, &str)]) -> String {
         let pointer = Pointer {
             bucket: "b".into(),
             key: "fenrir/events.json".into(),
@@ -209,7 +232,7 @@ mod tests {
             operation: &events(lines),
             stack: ARN,
             marks: &Marks::of("arn:execution"),
-            overdue,
+            stopping,
             events: Some(&pointer),
         }
         .tell(&deployment(action))
@@ -225,7 +248,7 @@ mod tests {
         assert_eq!(
             tell(Why::RolledBack, Status::RollbackComplete, "CREATE", false, &lines),
             "the creation of stack `fenrir-p-c` failed: `Queue` (AWS::SQS::Queue): CREATE_FAILED: VisibilityTimeout is \
-             too long; nothing of it stays; mend that and deploy again; all events are in `s3://b/fenrir/events.json`"
+             too long; nothing of it stays; mend that and run `fenrir deploy` again; all events are in `s3://b/fenrir/events.json`"
         );
     }
 
@@ -265,9 +288,12 @@ mod tests {
         ];
         let told = tell(Why::Stuck, Status::UpdateRollbackFailed, "UPDATE", false, &lines);
         assert!(
-            told.contains("UPDATE_FAILED: first; it could not be rolled back (`B`"),
+            told.contains("UPDATE_FAILED: first; it could not be rolled back at once (`B`"),
             "{told}"
         );
-        assert!(told.contains("continue-update-rollback"), "{told}");
+        assert!(
+            told.contains("UPDATE_FAILED: second): status `UPDATE_ROLLBACK_FAILED`"),
+            "{told}"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! From what is known of a stack to what is done next. Pure.
 
 use fenrir_core::deployment::Deployment;
+use fenrir_core::timestamp;
 use fenrir_stacks::Status;
 use fenrir_stacks::changes::Execution;
 use fenrir_stacks::conclusion::{self, Conclusion};
@@ -11,7 +12,7 @@ use time::{Duration, OffsetDateTime};
 /// lag behind its writes.
 const GRACE: u32 = 5;
 
-/// How long a rollback is waited for at least, after the deadline. It takes about as long as what it undoes, so a
+/// How long a rollback is waited for at least, after the deadline or the halt. It takes about as long as what it undoes, so a
 /// longer timeout of the release lengthens it.
 const ROLLBACK: Duration = Duration::hours(1);
 
@@ -26,8 +27,8 @@ pub(crate) struct Evidence {
     pub(crate) execution: Execution,
     /// Polls since the wait began.
     pub(crate) polls: u32,
-    /// The deadline has passed.
-    pub(crate) overdue: bool,
+    /// It is to stop: the deadline has passed, or somebody halted it.
+    pub(crate) stopping: bool,
     /// The time for a rollback has passed as well.
     pub(crate) hopeless: bool,
     /// `Execute` failed: nobody knows whether it took effect.
@@ -58,8 +59,8 @@ pub(crate) enum Why {
     Gone,
     /// The change set was not executed.
     NotExecuted,
-    /// The timeout passed while the stack was being created.
-    TimedOut,
+    /// It was to stop while the stack was being created.
+    Stopped,
     /// CloudFormation did not come to an end.
     Endless,
 }
@@ -68,13 +69,20 @@ impl Evidence {
     /// What one look at the stack shows.
     pub(crate) fn first(deployment: &Deployment, status: Status, now: OffsetDateTime) -> Self {
         let overdue = deployment.overdue(now);
+        // For how long it is to stop already. A halt whose time cannot be read counts from the deadline on; nobody
+        // halted it before it began.
+        let halted = deployment.halt.as_ref().and_then(|halt| timestamp::parse(&halt.since));
+        let began = timestamp::parse(&deployment.execution.started_at);
+        let stopping = halted.map_or(overdue, |since| {
+            overdue.max(now - began.map_or(since, |began| since.max(began)))
+        });
         Self {
             status,
             outcome: None,
             execution: Execution::NotBegun,
             polls: deployment.wait.polls,
-            overdue: !overdue.is_negative(),
-            hopeless: overdue > deployment.timeout().max(ROLLBACK),
+            stopping: deployment.halt.is_some() || !overdue.is_negative(),
+            hopeless: stopping > deployment.timeout().max(ROLLBACK),
             doubtful: deployment.error.is_some(),
         }
     }
@@ -86,7 +94,7 @@ impl Evidence {
     /// Whether the stack's history must be read: not on every poll of a long deploy.
     pub(crate) fn needs_history(self) -> bool {
         match self.status.row().conclude {
-            Conclude::Wait => self.overdue || (self.doubtful && self.polls >= GRACE),
+            Conclude::Wait => self.stopping || (self.doubtful && self.polls >= GRACE),
             Conclude::Gone => false,
             _ => true,
         }
@@ -116,8 +124,8 @@ impl Evidence {
         match self.status {
             // Somebody else's, and ours never began.
             _ if !is_own => self.unless_it_still_may(),
-            Status::UpdateInProgress if self.overdue => Verdict::Cancel,
-            Status::CreateInProgress if self.overdue => Verdict::Failed(Why::TimedOut),
+            Status::UpdateInProgress if self.stopping => Verdict::Cancel,
+            Status::CreateInProgress if self.stopping => Verdict::Failed(Why::Stopped),
             _ => Verdict::Wait,
         }
     }
@@ -167,7 +175,7 @@ mod tests {
                         outcome,
                         execution,
                         polls: if bits & 1 == 0 { 0 } else { GRACE },
-                        overdue: bits & 2 != 0,
+                        stopping: bits & 2 != 0,
                         hopeless: bits & 6 == 6,
                         doubtful: bits & 8 != 0,
                     })
@@ -198,7 +206,7 @@ mod tests {
         for evidence in all().filter(|evidence| evidence.verdict() == Verdict::Cancel) {
             seen += 1;
             assert_eq!(evidence.status, Status::UpdateInProgress);
-            assert!(evidence.overdue && (evidence.outcome.is_some() || evidence.execution == Execution::Running));
+            assert!(evidence.stopping && (evidence.outcome.is_some() || evidence.execution == Execution::Running));
         }
         assert!(seen > 0);
     }
@@ -212,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_deploy_in_time_waits_while_the_stack_is_in_progress() {
-        for evidence in all().filter(|e| e.status.in_progress() && !e.overdue && !e.doubtful) {
+        for evidence in all().filter(|e| e.status.in_progress() && !e.stopping && !e.doubtful) {
             assert_eq!(evidence.verdict(), Verdict::Wait, "{evidence:?}");
             assert!(!evidence.needs_history(), "one call is enough: {evidence:?}");
         }
@@ -225,7 +233,7 @@ mod tests {
             outcome: None,
             execution: Execution::NotBegun,
             polls: GRACE,
-            overdue: false,
+            stopping: false,
             hopeless: false,
             doubtful: true,
         };
@@ -244,7 +252,7 @@ mod tests {
             outcome: None,
             execution: Execution::NotBegun,
             polls: GRACE,
-            overdue: false,
+            stopping: false,
             hopeless: false,
             doubtful: true,
         };
@@ -271,7 +279,7 @@ mod tests {
                 outcome: Some(status),
                 execution: Execution::NotBegun,
                 polls: 0,
-                overdue: false,
+                stopping: false,
                 hopeless: false,
                 doubtful: false,
             };

@@ -1,11 +1,25 @@
-"""Who calls, as conditions see it."""
+"""Who calls, as conditions see it, and what is called."""
 
 from .patch import everywhere
 
 
 def close() -> None:
-    from ministack.core import iam_evaluator
+    from ministack.core import iam_actions, iam_evaluator
 
+    resource = iam_actions.extract_resource_arn
+
+    def extract(service, *arguments, **named):
+        """A change set that is named by its ARN and without its stack is the resource, here everything.
+        Service Authorization Reference, "AWS CloudFormation", DescribeEvents."""
+        found = resource(service, *arguments, **named)
+        if service == "cloudformation" and found == "*":
+            parameters = next((a for a in (*arguments, *named.values()) if isinstance(a, dict) and "ChangeSetName" in a), {})
+            name = (parameters.get("ChangeSetName") or [""])
+            name = name[0] if isinstance(name, list) else name
+            return name if name.startswith("arn:") else found
+        return found
+
+    everywhere(resource, extract)
     original = iam_evaluator._resolve_condition_key
 
     def resolve(key, context):

@@ -8,7 +8,10 @@ use crate::fault::{Fault, Stop};
 pub mod attach;
 pub mod deploy;
 pub mod explain;
+pub mod halt;
+pub mod lock;
 pub mod package;
+pub mod unlock;
 pub mod validate;
 
 /// Runs a command that talks to AWS.

@@ -1,0 +1,116 @@
+//! `fenrir unlock`: end a freeze, or remove the lock that a dirty end has kept.
+
+use fenrir_core::house;
+use fenrir_core::owner::Owner;
+use fenrir_store::{Holder, Lifted, Unlocked, freezes, locks};
+
+use crate::arguments::Unlock;
+use crate::aws::{Aws, unusable};
+use crate::commands::on_runtime;
+use crate::exit::Exit;
+use crate::fault::{Fault, Stop};
+use crate::printer::Printer;
+use crate::scope::{self, Frozen, Tables};
+
+/// Lets deploys happen again.
+///
+/// # Errors
+/// A deploy is under way, or the tables do not let it.
+pub fn run(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop> {
+    on_runtime(unlock(arguments, printer))
+}
+
+async fn unlock(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop> {
+    let aws = Aws::connect(&arguments.aws).await?;
+    let work = Work {
+        tables: Tables::of(&aws)?,
+        who: aws.caller.arn.clone(),
+        at: scope::now(),
+        reason: arguments.reason.reason.clone(),
+    };
+    let frozen = Frozen::of(&aws, &arguments.scope, arguments.breadth)?;
+    // The lock first: it takes more rights, and without them nothing is done.
+    let holder = match &frozen.owner {
+        Some(owner) => work.tables.holder(owner).await?.map(|holder| (owner, holder)),
+        None => None,
+    };
+    let removed = match &holder {
+        Some((owner, holder)) if holder.dirty => {
+            work.remove(owner, holder).await?;
+            printer.result(&format!(
+                "removed the lock that release `{}` had kept since `{}`: {}",
+                holder.release_id,
+                holder.since,
+                holder.reason.as_deref().unwrap_or("no reason was given")
+            ));
+            true
+        }
+        _ => false,
+    };
+    let lifted = work.lift(&frozen).await?;
+    if lifted {
+        printer.result(&format!("no longer frozen: {}", frozen.name));
+    }
+    match holder {
+        Some((_, holder)) if !removed && !lifted => Err(Fault::new(
+            Exit::Locked,
+            format!(
+                "{} is not frozen; release `{}` holds its lock since `{}`, which is no dirty one",
+                frozen.name, holder.release_id, holder.since
+            ),
+        )
+        .help(format!(
+            "`fenrir attach {}` follows it, `fenrir halt --reason WHY` stops it; if it has ended, the next deploy takes \
+             the lock over",
+            holder.release_id
+        ))
+        .into()),
+        None if !lifted => {
+            printer.result(&format!("nothing to unlock: {}", frozen.name));
+            Ok(Exit::Success)
+        }
+        _ => Ok(Exit::Success),
+    }
+}
+
+struct Work {
+    tables: Tables,
+    who: String,
+    at: String,
+    reason: String,
+}
+
+impl Work {
+    /// Removes a dirty lock, and says so in the release's record.
+    async fn remove(&self, owner: &Owner, holder: &Holder) -> Result<(), Fault> {
+        let unlocked = Unlocked {
+            who: self.who.clone(),
+            at: self.at.clone(),
+            reason: self.reason.clone(),
+        };
+        let removed = self
+            .tables
+            .locks
+            .unlock(owner, holder, &unlocked, house::RELEASES_TABLE)
+            .await;
+        removed.map_err(|error| match error {
+            locks::Error::Fault(fault) => unusable("removing the lock", &fault),
+            locks::Error::Lost(None) => Fault::failed("somebody else removed the lock at this moment"),
+            other => Fault::failed(format!("the lock changed at this moment: {other}"))
+                .help("look at it again: `fenrir unlock` with the same arguments"),
+        })
+    }
+
+    async fn lift(&self, frozen: &Frozen) -> Result<bool, Fault> {
+        let lifted = Lifted {
+            who: self.who.clone(),
+            at: self.at.clone(),
+            reason: self.reason.clone(),
+        };
+        let lifted = self.tables.freezes.lift(&frozen.key, &lifted).await;
+        lifted.map_err(|error| match error {
+            freezes::Error::Fault(fault) => unusable("ending the freeze", &fault),
+            other => Fault::failed(other.to_string()),
+        })
+    }
+}

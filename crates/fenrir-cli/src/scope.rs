@@ -1,0 +1,141 @@
+//! Whose deploys a command means, and the tables that keep their locks.
+
+use fenrir_core::owner::{Owner, config_problem, project_problem};
+use fenrir_core::{house, keys, timestamp};
+use fenrir_store::{Freezes, Halts, Holder, Locks, locks};
+use time::OffsetDateTime;
+
+use crate::arguments::{BreadthArguments, ScopeArguments};
+use crate::aws::{Aws, unusable};
+use crate::exit::Exit;
+use crate::fault::{Fault, Stop};
+use crate::project;
+use crate::source::{self, Source};
+
+/// A config of a project, in the account and region of the command.
+///
+/// # Errors
+/// Neither the arguments nor a template say which, or what they say is no name.
+pub fn owner(aws: &Aws, scope: &ScopeArguments) -> Result<Owner, Stop> {
+    let named = |project: &str, config: &str| Owner {
+        account: aws.account.clone(),
+        region: aws.region.clone(),
+        project: project.to_owned(),
+        config: config.to_owned(),
+    };
+    let owner = match (&scope.project, &scope.config) {
+        (Some(project), Some(config)) => named(project, config),
+        (project, config) => {
+            let source = Source::read(&source::find(scope.template.template.as_deref())?)?;
+            let of_file = project::owner(source.document()?.value(), aws.account.clone(), aws.region.clone());
+            named(
+                project.as_ref().unwrap_or(&of_file.project),
+                config.as_ref().unwrap_or(&of_file.config),
+            )
+        }
+    };
+    let problems = [
+        ("project", &owner.project, project_problem(&owner.project)),
+        ("config", &owner.config, config_problem(&owner.config)),
+    ];
+    for (what, name, problem) in problems {
+        if let Some(problem) = problem {
+            let fault = Fault::usage(format!("`{name}` is no {what}: it {problem}"));
+            return Err(fault
+                .help("say `--project NAME --config NAME`, or run it where the template is")
+                .into());
+        }
+    }
+    Ok(owner)
+}
+
+/// What a freeze is of: its key, and how to call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// [`keys::freezes`].
+    pub key: String,
+    /// For people.
+    pub name: String,
+    /// The owner, when it is of one config.
+    pub owner: Option<Owner>,
+}
+
+impl Frozen {
+    /// What the arguments mean.
+    ///
+    /// # Errors
+    /// As [`owner`].
+    pub fn of(aws: &Aws, scope: &ScopeArguments, breadth: BreadthArguments) -> Result<Self, Stop> {
+        let account = &aws.account;
+        if breadth.whole_account {
+            return Ok(Self {
+                key: keys::freeze_of_account(account),
+                name: format!("everything in account {account}"),
+                owner: None,
+            });
+        }
+        let owner = owner(aws, scope)?;
+        let [_, of_project, of_config] = keys::freezes(&owner);
+        if breadth.whole_project {
+            return Ok(Self {
+                key: of_project,
+                name: format!("every config of `{}` in account {account}", owner.project),
+                owner: None,
+            });
+        }
+        Ok(Self {
+            key: of_config,
+            name: format!("`{}` `{}` in account {account}", owner.project, owner.config),
+            owner: Some(owner),
+        })
+    }
+}
+
+/// The tables of the deployer, with the caller's rights.
+#[derive(Debug)]
+pub struct Tables {
+    /// The locks.
+    pub locks: Locks,
+    /// The freezes.
+    pub freezes: Freezes,
+    /// The halts.
+    pub halts: Halts,
+}
+
+impl Tables {
+    /// The tables of the deployer's account.
+    ///
+    /// # Errors
+    /// The caller is of another account: a table's name means one of his own there.
+    pub fn of(aws: &Aws) -> Result<Self, Fault> {
+        if aws.caller.account != aws.machine.account {
+            let (own, deployer) = (&aws.caller.account, &aws.machine.account);
+            return Err(Fault::usage(format!(
+                "the locks are in the deployer's account {deployer}, and the credentials are of account {own}"
+            ))
+            .help("choose a profile of the deployer's account with `--profile`"));
+        }
+        Ok(Self {
+            locks: Locks::new(&aws.home, house::LOCKS_TABLE),
+            freezes: Freezes::new(&aws.home, house::LOCKS_TABLE),
+            halts: Halts::new(&aws.home, house::LOCKS_TABLE),
+        })
+    }
+
+    /// Who holds the lock.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn holder(&self, owner: &Owner) -> Result<Option<Holder>, Fault> {
+        self.locks.holder(owner).await.map_err(|error| match error {
+            locks::Error::Fault(fault) => unusable("reading the lock", &fault),
+            other => Fault::new(Exit::Failed, format!("reading the lock: {other}")),
+        })
+    }
+}
+
+/// The time, as the tables keep it.
+#[must_use]
+pub fn now() -> String {
+    timestamp::format(OffsetDateTime::now_utc())
+}
