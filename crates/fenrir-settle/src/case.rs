@@ -229,6 +229,8 @@ struct Case<'a> {
     is_own: bool,
     /// Its change set was removed here: whatever runs on cannot execute it any more.
     is_fenced: bool,
+    /// Its rollback was gone on with here.
+    is_continued: bool,
 }
 
 /// What one look finds.
@@ -262,6 +264,7 @@ impl<'a> Case<'a> {
             arn: stack.and_then(|stack| stack.arn.clone()),
             is_own: stack.is_some_and(|stack| stack.arn.is_some() && stack.action == Some(StackAction::Create)),
             is_fenced: false,
+            is_continued: false,
             last,
         }
     }
@@ -344,6 +347,7 @@ impl<'a> Case<'a> {
                 Next::End(found) => return Ok(Some((look, found))),
                 Next::RemoveChangeSet => self.remove_change_set(look.change_set.as_ref()).await?,
                 Next::DeleteStack => self.delete_stack(until).await?,
+                Next::ContinueRollback => self.continue_rollback(until).await?,
             }
             if Instant::now() > until {
                 return Ok(None);
@@ -386,6 +390,21 @@ impl<'a> Case<'a> {
         ended.map(|_| ()).map_err(|fault| reading(fault, "the stack"))
     }
 
+    async fn continue_rollback(&mut self, until: Instant) -> Result<(), StepError> {
+        let Some(arn) = &self.arn else { return Ok(()) };
+        self.verify().await?;
+        self.is_continued = true;
+        tracing::info!(stack = arn, "going on with a rollback that failed");
+        let begun = self.stacks.continue_rollback(arn, &self.owner, &self.marks).await;
+        begun.map_err(|fault| {
+            let doing = format!("going on with the rollback of stack `{}`", self.name);
+            fault.into_step(ErrorName::StackError, &doing)
+        })?;
+        let patience = until.saturating_duration_since(Instant::now());
+        let settled = self.stacks.settled(arn, patience).await;
+        settled.map(|_| ()).map_err(|fault| reading(fault, "the stack"))
+    }
+
     async fn look(&mut self) -> Result<Look, StepError> {
         let stack = self.stacks.describe(self.arn.as_ref().unwrap_or(&self.name)).await;
         let stack = stack.map_err(|fault| reading(fault, "the stack"))?;
@@ -422,9 +441,14 @@ impl<'a> Case<'a> {
         self.is_own |= begins_with == Some(Status::CreateInProgress)
             || (status == Status::ReviewInProgress && look.change_set.is_some());
         look.evidence.is_own = self.is_own;
-        if status.row().tidy == Tidy::Dirty {
+        let tidy = status.row().tidy;
+        if matches!(tidy, Tidy::Dirty | Tidy::Recover) {
             let own = self.stacks.is_last_own(&arn, &self.marks).await;
             look.evidence.is_last_own = own.map_err(|fault| reading(fault, "the stack's events"))?;
+        }
+        if tidy == Tidy::Recover && look.evidence.is_last_own && !self.is_continued {
+            let tried = self.stacks.has_recovered(&arn, &self.marks).await;
+            look.evidence.may_recover = !tried.map_err(|fault| reading(fault, "the stack's events"))?;
         }
         Ok(look)
     }
@@ -437,6 +461,7 @@ impl<'a> Case<'a> {
             change_set: None,
             is_own: self.is_own,
             is_last_own: false,
+            may_recover: false,
             left_behind: false,
             may_be_at_work: since < LIFETIME && !self.is_fenced && self.was_at_work(),
             is_old: since > OLD,

@@ -19,6 +19,8 @@ pub struct Evidence {
     pub is_own: bool,
     /// The operation that was last at work on the stack is the execution's.
     pub is_last_own: bool,
+    /// Its rollback failed, and nobody has gone on with it yet.
+    pub may_recover: bool,
     /// Its deletion of the stack left something.
     pub left_behind: bool,
     /// A step of it that makes, executes or removes something may still be running.
@@ -36,6 +38,8 @@ pub enum Next {
     RemoveChangeSet,
     /// Delete the stack, which it made and which never completed; then another look.
     DeleteStack,
+    /// Go on with its rollback, once; then another look.
+    ContinueRollback,
     /// This is how it ended.
     End(Found),
 }
@@ -94,6 +98,7 @@ pub fn next(evidence: &Evidence) -> Next {
     let deletes = row.tidy == Tidy::DeleteOwn && evidence.is_own;
     match conclusion::at_rest(evidence.status, evidence.outcome, execution) {
         Conclusion::Succeeded => Next::End(Found::Completed),
+        Conclusion::Stuck if row.tidy == Tidy::Recover && evidence.may_recover => Next::ContinueRollback,
         Conclusion::Stuck => Next::End(Found::Stuck),
         Conclusion::RolledBack if deletes => Next::DeleteStack,
         // A create that failed, and nothing shows whose it was.
@@ -154,7 +159,7 @@ mod tests {
         TABLE.iter().flat_map(move |row| {
             outcomes().flat_map(move |outcome| {
                 EXECUTIONS.into_iter().flat_map(move |change_set| {
-                    (0..32_u32).map(move |bits| Evidence {
+                    (0..64_u32).map(move |bits| Evidence {
                         status: row.status,
                         outcome,
                         change_set,
@@ -163,6 +168,7 @@ mod tests {
                         left_behind: bits & 4 != 0,
                         may_be_at_work: bits & 8 != 0,
                         is_old: bits & 16 != 0,
+                        may_recover: bits & 32 != 0,
                     })
                 })
             })
@@ -201,6 +207,17 @@ mod tests {
         for evidence in all().filter(|evidence| next(evidence) == Next::DeleteStack) {
             seen += 1;
             assert!(evidence.is_own && !evidence.status.proves_completion(), "{evidence:?}");
+        }
+        assert!(seen > 0);
+    }
+
+    #[test]
+    fn only_a_rollback_of_its_own_that_failed_is_gone_on_with() {
+        let mut seen = 0;
+        for evidence in all().filter(|evidence| next(evidence) == Next::ContinueRollback) {
+            seen += 1;
+            assert!(evidence.may_recover, "{evidence:?}");
+            assert_eq!(evidence.status, Status::UpdateRollbackFailed, "{evidence:?}");
         }
         assert!(seen > 0);
     }

@@ -285,6 +285,8 @@ fn look(status: fenrir_stacks::Status, lines: &[(&str, String)]) -> Vec<Answer> 
     match row.tidy {
         _ if status == fenrir_stacks::Status::DeleteComplete => answers.push(events(lines)),
         Tidy::Dirty => answers.extend([no_change_set(), events(lines)]),
+        // Whose operation was last, and whether its rollback was gone on with.
+        Tidy::Recover => answers.extend([no_change_set(), events(lines), events(lines)]),
         _ => answers.push(no_change_set()),
     }
     answers
@@ -297,11 +299,13 @@ enum Wanted {
     Released(&'static str, &'static str),
     /// The same, after the stack was deleted.
     Deleted(&'static str),
+    /// The same, after its rollback was gone on with.
+    Continued,
     Dirty(&'static str),
 }
 
 fn wanted(status: fenrir_stacks::Status) -> Wanted {
-    use Wanted::{Deleted, Dirty, Nothing, Released};
+    use Wanted::{Continued, Deleted, Dirty, Nothing, Released};
     use fenrir_stacks::Status as S;
     match status {
         S::CreateInProgress
@@ -323,7 +327,7 @@ fn wanted(status: fenrir_stacks::Status) -> Wanted {
         }
         S::CreateFailed | S::RollbackComplete | S::RollbackFailed => Deleted("nothing of it stays"),
         S::UpdateFailed => Dirty("rollback-stack"),
-        S::UpdateRollbackFailed => Dirty("continue-update-rollback"),
+        S::UpdateRollbackFailed => Continued,
         S::DeleteFailed => Dirty("delete the stack again"),
     }
 }
@@ -360,6 +364,17 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
                 );
                 run.assert_recorded("FAILURE_CLEAN", &[word]);
             }
+            Wanted::Continued => {
+                let complete = fenrir_stacks::Status::UpdateRollbackComplete;
+                answers.extend([lock(EXECUTION, None), ok("ContinueUpdateRollback", "")]);
+                answers.push(stack(complete.row().name));
+                answers.extend(look(complete, &history(complete)));
+                answers.extend([done(), published()]);
+                let run = Run::of(answers).await;
+                let writes = ["ContinueUpdateRollback", "TransactWriteItems", "Publish"];
+                assert_eq!(run.writes(), writes, "{}", row.name);
+                run.assert_recorded("FAILURE_CLEAN", &["rolled back to what it was before"]);
+            }
             Wanted::Dirty(word) => {
                 answers.extend([done(), published(), done()]);
                 let run = Run::of(answers).await;
@@ -377,6 +392,26 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_rollback_that_was_gone_on_with_in_vain_is_for_a_person() {
+    let stuck = fenrir_stacks::Status::UpdateRollbackFailed;
+    let mut lines = history(stuck);
+    let recover = Marks::of(EXECUTION).recover();
+    lines.extend([
+        ("UPDATE_ROLLBACK_IN_PROGRESS", recover.clone()),
+        ("UPDATE_ROLLBACK_FAILED", recover),
+    ]);
+    let mut answers = held();
+    answers.extend(look(stuck, &lines));
+    answers.extend([done(), published(), done()]);
+    let run = Run::of(answers).await;
+    assert_eq!(run.writes(), ["UpdateItem", "Publish", "PutItem"]);
+    run.assert_recorded(
+        "FAILURE_DIRTY",
+        &["continue-update-rollback", "`fenrir unlock --reason WHY`"],
+    );
 }
 
 #[tokio::test]
@@ -399,7 +434,7 @@ async fn without_the_lock_only_the_record_is_mended_and_by_the_own_operation_alo
                 }
                 Wanted::Released(status, _) => status,
                 Wanted::Deleted(_) => "FAILURE_CLEAN",
-                Wanted::Dirty(_) => "FAILURE_DIRTY",
+                Wanted::Continued | Wanted::Dirty(_) => "FAILURE_DIRTY",
             };
             answers.extend([published(), done()]);
             let run = Run::of(answers).await;

@@ -32,8 +32,9 @@ pub const OWN_ACTIONS: &[&str] = &[
     "sts:AssumeRole",
     "sts:TagSession",
 ];
-/// Calls with `fenrir-deployer`. A stack is deleted with the role that is passed.
+/// Calls with `fenrir-deployer`. A stack is deleted, and rolled back, with the role that is passed.
 pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:ContinueUpdateRollback",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
