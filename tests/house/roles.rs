@@ -19,6 +19,8 @@ fn steps() -> BTreeMap<&'static str, &'static Step> {
         ("WaitExecute", &wait_execute::STEP),
         ("CleanUp", &cleanup::STEP),
         ("ReleaseLock", &release_lock::STEP),
+        // No state of the machine, but its function and role are made the same way.
+        ("Watchdog", &watchdog::STEP),
     ])
 }
 

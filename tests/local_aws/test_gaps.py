@@ -3,10 +3,13 @@
     python -m unittest discover -s tests/local_aws
 """
 
+import io
 import json
+import tempfile
 import threading
 import time
 import unittest
+import zipfile
 from pathlib import Path
 
 import install
@@ -284,6 +287,72 @@ class Gaps(unittest.TestCase):
         machine = self.machine("powerless", StartAt="T", States=states)
         execution = self.aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
         self.assertIn("not authorized", self.ended(execution)["cause"])
+
+    def rule(self, name: str, target: str) -> str:
+        events = self.aws.client("events")
+        arn = events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))["RuleArn"]
+        events.put_targets(Rule=name, Targets=[{"Id": "t", "Arn": target}])
+        return arn
+
+    def put_event(self, source: str, **detail) -> None:
+        entry = {"Source": source, "DetailType": "d", "Detail": json.dumps(detail)}
+        self.assertEqual(self.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"], 0)
+
+    def test_a_rule_invokes_only_a_function_that_lets_it_and_again_when_it_fails(self):
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("a.py", "def b(event, _):\n    open(event['detail']['file'], 'a').write('x')\n    raise ValueError\n")
+        functions = self.aws.client("lambda")
+        function = functions.create_function(FunctionName="fails", Runtime="python3.12", Handler="a.b",
+                                             Role=f"arn:aws:iam::{ACCOUNT}:role/r", Code={"ZipFile": code.getvalue()})["FunctionArn"]
+        functions.put_function_event_invoke_config(FunctionName="fails", MaximumRetryAttempts=1)
+        rule = self.rule("to-function", function)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "invocations"
+            self.put_event("to-function", file=str(file))
+            time.sleep(1)
+            self.assertFalse(file.exists(), "nobody gave the rule the right")
+            functions.add_permission(FunctionName="fails", StatementId="s", Action="lambda:InvokeFunction",
+                                     Principal="events.amazonaws.com", SourceArn=rule)
+            self.put_event("to-function", file=str(file))
+            limit = time.monotonic() + 20
+            while (file.read_text() if file.exists() else "") != "xx" and time.monotonic() < limit:
+                time.sleep(0.1)
+            time.sleep(1)
+            self.assertEqual(file.read_text(), "xx")
+
+    def test_a_rule_publishes_only_to_a_topic_that_lets_it(self):
+        sns, sqs = self.aws.client("sns"), self.aws.client("sqs")
+        topic = sns.create_topic(Name="heard")["TopicArn"]
+        queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:heard"
+        send = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [send]})
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        rule = self.rule("to-topic", topic)
+        for source_arn, heard in ((f"{rule}-another", 0), (rule, 1)):
+            allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish",
+                     "Resource": topic, "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}}}
+            sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy",
+                                     AttributeValue=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+            self.put_event("to-topic")
+            found = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=2).get("Messages", [])
+            self.assertEqual(len(found), heard, source_arn)
+
+    def test_a_stopped_execution_is_told_of(self):
+        machines, sqs = self.aws.client("stepfunctions"), self.aws.client("sqs")
+        queue = sqs.create_queue(QueueName="stopped")["QueueUrl"]
+        events = self.aws.client("events")
+        events.put_rule(Name="stopped", EventPattern=json.dumps({"source": ["aws.states"], "detail": {"status": ["ABORTED"]}}))
+        events.put_targets(Rule="stopped", Targets=[{"Id": "t", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:stopped"}])
+        machine = self.machine("stopped", StartAt="W", States={"W": {"Type": "Wait", "Seconds": 300, "End": True}})
+        execution = machines.start_execution(stateMachineArn=machine, name="stopped")["executionArn"]
+        machines.stop_execution(executionArn=execution)
+        message = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"][0]
+        told = json.loads(message["Body"])
+        self.assertEqual((told["detail-type"], told["detail"]["executionArn"]),
+                         ("Step Functions Execution Status Change", execution))
 
     def test_a_bucket_that_demands_tls_is_reached(self):
         self.s3.create_bucket(Bucket="tls-only")

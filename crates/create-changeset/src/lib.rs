@@ -367,7 +367,6 @@ impl Work {
     }
 }
 
-/// What is said of a stack that is not touched in this status.
 /// The error of a change set that could not be made. `CloudFormation` reads the template with the rights of the account's
 /// role, and says `S3 error: Access Denied` where the bucket's policy does not name the account.
 fn not_made(fault: Fault, stack: &str, head: &Head) -> StepError {
@@ -390,6 +389,7 @@ fn not_made(fault: Fault, stack: &str, head: &Head) -> StepError {
     StepError::new(error.name, message)
 }
 
+/// What is said of a stack that is not touched in this status.
 fn refusal(status: Status) -> String {
     let row = status.row();
     let why = match row.prepare {

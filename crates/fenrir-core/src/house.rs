@@ -19,6 +19,10 @@ pub const REGION_STACK: &str = "fenrir-region";
 pub const LOCKS_TABLE: &str = "fenrir-locks";
 /// Table of the records; partition key `owner`, sort key `release_id`.
 pub const RELEASES_TABLE: &str = "fenrir-releases";
+/// Sparse index of the records: partition key [`OPEN`], sort key `release_id`.
+pub const OPEN_INDEX: &str = "open";
+/// Attribute that only the record of a release that has started and not ended has.
+pub const OPEN: &str = "open";
 /// Where Fenrir's own objects lie in the bucket. The bucket policy lets only the step roles put objects there.
 pub const OWN_PREFIX: &str = "fenrir/";
 
