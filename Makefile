@@ -4,6 +4,8 @@
 # make invoke STEP=..  one step on its own, against the local AWS
 # make release         the steps for real AWS, as target/lambda/<step>/bootstrap (ARCH=arm64, the default, or x86-64)
 # make bench           our figures beside those of the deployer that Fenrir succeeds
+# make faults          every fault in every call of every step, for docs/faults.md (half an hour on two idle cores)
+# make race            a hundred rounds of many deploys at once (ROUNDS=.. fewer or more)
 # make fuzz            ten million hostile templates, for docs/fuzzing.md (RUNS=.. fewer or more; needs a nightly toolchain)
 # make stop            ends what `make demo KEEP=1` left running
 # make clean           removes what this file made in the repository (not cargo's cache)
@@ -29,7 +31,7 @@ STAMP := $(CURDIR)/.venv/.installed-$(shell $(PYTHON) -c 'import hashlib; print(
 BUILD := PATH="$(FENRIR_VENV)/bin:$$PATH" cargo lambda build --disable-optimizations --locked --workspace --exclude fenrir-testkit --exclude fenrir-tests
 ARCH ?= arm64
 
-.PHONY: help demo test lint lambdas venv invoke bench release fuzz stop clean
+.PHONY: help demo test lint lambdas venv invoke bench release faults race fuzz stop clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -80,6 +82,12 @@ bench: venv
 	@$(BUILD) --release --compiler cargo --lambda-dir "$(FENRIR_LAMBDAS)"
 	cargo bench --locked --manifest-path benches/Cargo.toml
 	$(VENV_PYTHON) tests/bench.py
+
+faults: venv
+	@FENRIR_FAULTS=all cargo test --workspace --locked --test faults -- --nocapture no_fault
+
+race: venv
+	@FENRIR_ROUNDS=$(or $(ROUNDS),100) cargo test --workspace --locked --test faults -- --nocapture race
 
 fuzz: venv
 	@nice $(VENV_PYTHON) tests/fuzz.py $(if $(RUNS),--runs $(RUNS))

@@ -117,7 +117,7 @@ async fn an_execution_of_another_name() {
     let release = application("bad-name-1")
         .upload(&deployer().config().await, "bad-name-1")
         .await;
-    let ended = crate::in_process::run(deployer(), "another-name-1", release).await;
+    let ended = fenrir_harness::run(deployer(), "another-name-1", release).await;
     assert_eq!(ended.error, "FailureClean.BadReleaseError", "{}", ended.cause);
 }
 
@@ -128,7 +128,7 @@ async fn a_release_that_is_not_in_the_bucket() {
         .upload(&deployer().config().await, "bad-proof-1")
         .await;
     release["timeout"] = json!(700);
-    let ended = crate::in_process::run(deployer(), "bad-proof-1", release).await;
+    let ended = fenrir_harness::run(deployer(), "bad-proof-1", release).await;
     assert_eq!(ended.error, "FailureClean.BadReleaseError", "{}", ended.cause);
 }
 

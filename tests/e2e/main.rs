@@ -1,7 +1,7 @@
 //! The whole deployer on the local AWS: the real state machine, the real steps, CloudFormation, IAM enforced.
 //!
 //! Each scenario runs twice: on the local Step Functions with the step Lambdas as they are shipped, and with the state
-//! machine in process, where the same steps run as functions. The paths must agree. One local AWS serves all tests of
+//! machine in process, where the same steps run as functions. Both must agree (`agreement`). One local AWS serves all tests of
 //! this binary; each has a project of its own.
 #![allow(
     clippy::unwrap_used,
@@ -11,10 +11,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod agreement;
 mod bad_releases;
 mod command;
 mod failures;
-mod in_process;
 mod people;
 mod places;
 mod scenarios;
@@ -51,10 +51,12 @@ impl Way {
 
     /// Deploys, and waits for the end.
     async fn deploy(self, application: &Application, release_id: &str) -> Ended {
-        match self {
+        let ended = match self {
             Self::StepFunctions => deployer().deploy(application, release_id).await,
-            Self::InProcess => in_process::deploy(deployer(), application, release_id).await,
-        }
+            Self::InProcess => fenrir_harness::deploy(deployer(), application, release_id).await,
+        };
+        agreement::tell(application, release_id, &ended).await;
+        ended
     }
 
     /// Runs the machine with any input, and waits for the end.
@@ -64,7 +66,7 @@ impl Way {
                 let execution = deployer().start_execution(name, &input).await;
                 deployer().end_of(&execution).await
             }
-            Self::InProcess => in_process::run(deployer(), name, input).await,
+            Self::InProcess => fenrir_harness::run(deployer(), name, input).await,
         }
     }
 }

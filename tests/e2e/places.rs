@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, VersioningConfiguration,
+};
 use fenrir_core::owner::Owner;
 use fenrir_core::{house, keys};
 use fenrir_testkit::{Application, Deployer, Ended};
@@ -36,7 +38,7 @@ async fn every_place_at_once(way: Way) {
         })
     });
     let ids = PLACES.map(|(account, region)| format!("{name}-{account}-{region}"));
-    let deploy = |place: usize| way.deploy(&applications[place], &ids[place]);
+    let deploy = |place: usize| Box::pin(way.deploy(&applications[place], &ids[place]));
     let (first, second, third, fourth, ()) =
         tokio::join!(deploy(0), deploy(1), deploy(2), deploy(3), all_locked(&applications));
     let mut stacks = Vec::new();
@@ -180,7 +182,8 @@ async fn stranger() -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::new(&deployer().aws().config("999999999999", Deployer::TAKEN_REGION).await)
 }
 
-/// The stranger's bucket of the deployer's name, open for the deployer's account. May be called again.
+/// The stranger's bucket of the deployer's name, just like the real one and open for the deployer's account. May be called
+/// again.
 async fn take_the_name() -> String {
     let bucket = house::bucket(Deployer::ACCOUNT, Deployer::TAKEN_REGION);
     let there = CreateBucketConfiguration::builder()
@@ -201,6 +204,13 @@ async fn take_the_name() -> String {
         let error = error.into_service_error();
         assert!(error.is_bucket_already_owned_by_you(), "{error}");
     }
+    let versions = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
+    let versioning = theirs.put_bucket_versioning().bucket(&bucket);
+    versioning
+        .versioning_configuration(versions.build())
+        .send()
+        .await
+        .unwrap();
     let policy = theirs.put_bucket_policy().bucket(&bucket);
     policy.policy(open.to_string()).send().await.unwrap();
     bucket

@@ -274,13 +274,11 @@ async fn another_account(way: Way) {
     assert_nothing_held(&application).await;
 }
 
+/// Each scenario is one test, and runs both ways.
 macro_rules! both_ways {
     ($($scenario:ident),* $(,)?) => {
-        mod on_step_functions {
-            $(#[tokio::test] async fn $scenario() { super::$scenario(crate::Way::StepFunctions).await; })*
-        }
-        mod in_process {
-            $(#[tokio::test] async fn $scenario() { super::$scenario(crate::Way::InProcess).await; })*
+        mod on_both_ways {
+            $(#[tokio::test] async fn $scenario() { crate::agreement::both(super::$scenario).await; })*
         }
     };
 }

@@ -5,6 +5,7 @@ use fenrir_core::deployment::ManifestAt;
 use fenrir_core::error::ErrorName;
 use fenrir_store::Status;
 use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
 use crate::world::{ACCOUNT, World, application, execution, holder, owner, record};
 
@@ -82,8 +83,25 @@ async fn a_lock_is_taken_over_only_from_an_execution_that_has_ended() {
              `fenrir attach release-0` follows it, `fenrir halt --reason WHY` stops it"
         )
     );
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!((record.status, record.cause), (Status::Refused, Some(refused.message)));
+
+    // The refusal's answer was lost, and meanwhile the other has ended.
     machines.stop_execution().execution_arn(&running).send().await.unwrap();
-    world.lock(&deployment).await.unwrap();
+    let refused = world.lock(&deployment).await.unwrap_err();
+    assert_eq!(refused.name, ErrorName::LockExistsError);
+    assert!(
+        refused
+            .message
+            .contains("was stopped from outside, and a step of it may run until `"),
+        "{refused}"
+    );
+    // Longer than any function lives.
+    let environment = world.environment(&lock::STEP);
+    let later = environment.with_clock(|| OffsetDateTime::now_utc() + Duration::minutes(17));
+    lock::run(&later, deployment).await.unwrap();
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!((record.status, record.cause), (Status::Started, None));
     assert_eq!(
         world.locks().holder(&owner()).await.unwrap().unwrap().release_id,
         "release-1"
@@ -106,7 +124,10 @@ async fn a_record_that_cannot_be_mended_keeps_nobody_from_deploying() {
     world
         .aws
         .order_faults(&json!([{"action": "dynamodb:GetItem", "fault": "denied"}]));
-    world.lock(&deployment).await.unwrap();
+    // Longer than any function lives.
+    let environment = world.environment(&lock::STEP);
+    let later = environment.with_clock(|| OffsetDateTime::now_utc() + Duration::minutes(17));
+    lock::run(&later, deployment).await.unwrap();
     assert_eq!(
         world.calls_of("dynamodb:GetItem"),
         2,

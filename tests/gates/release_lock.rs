@@ -2,6 +2,7 @@
 
 use fenrir_core::deployment::{Deployment, Failure, Outcome, Progress};
 use fenrir_core::error::ErrorName;
+use fenrir_lambda::Environment;
 use fenrir_store::Status;
 use serde_json::json;
 
@@ -14,6 +15,15 @@ impl World {
         let again = release_lock::run(&env, deployment.clone()).await.unwrap();
         assert_eq!(ended, again);
         ended
+    }
+
+    /// An environment in which somebody hears of dirty ends.
+    async fn with_topic(&self) -> Environment {
+        let sns = aws_sdk_sns::Client::new(&self.config);
+        let topic = sns.create_topic().name("fenrir-alerts").send().await.unwrap();
+        let mut settings = self.environment(&release_lock::STEP).settings().clone();
+        settings.alert_topic = topic.topic_arn;
+        Environment::new(&release_lock::STEP, settings, self.config.clone())
     }
 
     /// A deployment that holds its lock.
@@ -61,17 +71,9 @@ async fn a_clean_failure_gives_the_lock_back_and_says_why() {
 #[tokio::test]
 async fn a_dirty_end_keeps_the_lock_and_alerts() {
     let world = World::start().await;
-    let topic = aws_sdk_sns::Client::new(&world.config)
-        .create_topic()
-        .name("fenrir-alerts")
-        .send()
-        .await
-        .unwrap();
     let mut deployment = world.locked("release-1").await;
     deployment.failure = Some(Failure::new(ErrorName::CleanUpError, "a table is left"));
-    let mut settings = world.environment(&release_lock::STEP).settings().clone();
-    settings.alert_topic = topic.topic_arn;
-    let env = fenrir_lambda::Environment::new(&release_lock::STEP, settings, world.config.clone());
+    let env = world.with_topic().await;
     let ended = release_lock::run(&env, deployment).await.unwrap();
     assert_eq!(ended.end.unwrap().outcome, Outcome::FailureDirty);
     let lock = world.locks().holder(&owner()).await.unwrap().unwrap();
@@ -100,6 +102,35 @@ async fn a_lost_answer_does_not_fail_a_finished_deploy() {
         assert_eq!(ended.end.unwrap().outcome, Outcome::Success, "{action}");
         assert_eq!(world.locks().holder(&owner()).await.unwrap(), None, "{action}");
     }
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_stored_keeps_no_lock() {
+    let world = World::start().await;
+    let mut deployment = world.locked("release-1").await;
+    deployment.stack.progress = Some(Progress::Succeeded);
+    world
+        .aws
+        .order_faults(&json!([{"action": "s3:PutObject", "fault": "denied", "times": 2}]));
+    world.end(&deployment).await;
+    assert_eq!(world.locks().holder(&owner()).await.unwrap(), None);
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!(record.status, Status::Success);
+    assert!(!record.stored.contains_key("result"), "{record:?}");
+}
+
+#[tokio::test]
+async fn a_dirty_end_that_cannot_be_recorded_is_heard_of_all_the_same() {
+    let world = World::start().await;
+    let deployment = world.locked("release-1").await;
+    let env = world.with_topic().await;
+    world
+        .aws
+        .order_faults(&json!([{"action": "dynamodb:PutItem", "fault": "denied"}]));
+    let error = release_lock::run(&env, deployment).await.unwrap_err();
+    assert!(error.message.contains("dynamodb:PutItem"), "{error}");
+    assert!(world.locks().holder(&owner()).await.unwrap().unwrap().dirty);
+    assert_eq!(world.calls_of("sns:Publish"), 1);
 }
 
 #[tokio::test]

@@ -134,6 +134,30 @@ fn only_administrators_change_the_stacks() {
     }
 }
 
+/// What the steps believe lies in the buckets and the tables.
+#[test]
+fn only_administrators_change_the_buckets_and_the_tables() {
+    let policies = policies();
+    let only = of_sid(&policies[3], "OnlyAdministratorsChangeFenrir");
+    let named = texts(&only["Resource"]);
+    for arn in [
+        "arn:aws:s3:::fenrir-111111111111-*-*-?",
+        "arn:aws:dynamodb:*:111111111111:table/fenrir-locks",
+        "arn:aws:dynamodb:*:111111111111:table/fenrir-releases",
+    ] {
+        assert!(named.contains(&arn), "{arn}");
+    }
+    let denied: BTreeSet<&str> = actions(only).collect();
+    for action in [
+        "s3:PutBucketPolicy",
+        "s3:DeleteBucketPolicy",
+        "s3:PutLifecycleConfiguration",
+        "dynamodb:DeleteTable",
+    ] {
+        assert!(denied.contains(action), "{action}");
+    }
+}
+
 #[test]
 fn the_parameters_are_the_templates() {
     let house = template("template.yml");

@@ -13,12 +13,17 @@ def die_with_the_launcher() -> None:
 
 
 def main() -> None:
+    import gc
+
     import gaps
 
     gaps.close()
     threading.Thread(target=die_with_the_launcher, daemon=True).start()
     from ministack import app
 
+    # What is there by now stays: the collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     sys.argv = sys.argv[:1]
     app.main()
 

@@ -6,6 +6,7 @@
 import io
 import json
 import tempfile
+import threading
 import time
 import unittest
 import zipfile
@@ -203,6 +204,10 @@ class Gaps(unittest.TestCase):
         self.assertEqual(self.made(change_set)["Status"], "CREATE_COMPLETE")
         self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
         self.assertEqual(self.settled()[-1], "CREATE_COMPLETE")
+        words = self.refused("ValidationError", self.aws.client("cloudformation", account="333333333333").create_change_set,
+                             StackName=self.stack, ChangeSetName="first", ChangeSetType="CREATE",
+                             TemplateURL=f"https://shared.s3.{REGION}.amazonaws.com/t.json")
+        self.assertIn("S3 error: Access Denied", words)
 
     def test_tags_of_more_services_and_only_of_what_has_some(self):
         kinesis, sqs = self.aws.client("kinesis"), self.aws.client("sqs")
@@ -430,8 +435,11 @@ class Gaps(unittest.TestCase):
             call(**arguments)
         for call, arguments in calls("theirs"):
             self.refused("AccessDeniedException", call, **arguments)
-        # Without a key there is no leading key, and ForAllValues alone would let it pass.
+        # Without a key there is no leading key, and ForAllValues alone lets it pass.
         self.refused("AccessDeniedException", items.scan, TableName="kept")
+        del own["Null"]
+        self.aws.client("dynamodb", **self.session(
+            "loose", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": own})).scan(TableName="kept")
 
     def test_a_bucket_is_its_owners_in_a_condition(self):
         for account in (ACCOUNT, "222222222222"):
@@ -473,6 +481,43 @@ class Gaps(unittest.TestCase):
         with self.assertRaises(Exception):
             sqs.create_queue(QueueName="lost")
         self.assertIn("/lost", sqs.get_queue_url(QueueName="lost")["QueueUrl"])
+
+    def test_a_late_answer_took_effect_at_once(self):
+        self.aws.control("faults", [{"action": "sqs:CreateQueue", "fault": "late", "seconds": 0.5}])
+        sqs = self.aws.client("sqs")
+        began = time.monotonic()
+        caller = threading.Thread(target=sqs.create_queue, kwargs={"QueueName": "late"})
+        caller.start()
+        while not self.aws.client("sqs").list_queues(QueueNamePrefix="late").get("QueueUrls"):
+            self.assertLess(time.monotonic() - began, 0.5)
+        caller.join()
+        self.assertGreater(time.monotonic() - began, 0.5)
+
+    def test_a_garbled_answer_took_effect_and_garbage_did_not(self):
+        self.aws.control("faults", [{"action": "sqs:CreateQueue", "fault": fault} for fault in ("garbled", "garbage")])
+        sqs = self.aws.client("sqs")
+        for name in ("garbled", "garbage"):
+            # What is no JSON is an empty answer to boto.
+            self.assertNotIn("QueueUrl", sqs.create_queue(QueueName=name))
+        self.assertIn("/garbled", sqs.get_queue_url(QueueName="garbled")["QueueUrl"])
+        self.refused("AWS.SimpleQueueService.NonExistentQueue", sqs.get_queue_url, QueueName="garbage")
+
+    def test_a_call_tells_which_fault_struck_it(self):
+        self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled"}])
+        self.aws.control("calls", method="DELETE")
+        sqs = self.aws.client("sqs")
+        self.refused("ThrottlingException", sqs.list_queues)
+        sqs.list_queues()
+        self.assertEqual([call.get("fault") for call in self.aws.control("calls")], ["throttled", None])
+
+    def test_an_execution_that_runs_elsewhere_is_known(self):
+        execution = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:elsewhere:one"
+        machines = self.aws.client("stepfunctions")
+        self.refused("ExecutionDoesNotExist", machines.describe_execution, executionArn=execution)
+        for status in ("RUNNING", "FAILED"):
+            self.aws.control("executions", {"arn": execution, "status": status, "error": "E", "cause": "because"})
+            found = machines.describe_execution(executionArn=execution)
+            self.assertEqual((found["status"], found["cause"]), (status, "because"))
 
     def test_calls_are_counted(self):
         self.aws.control("calls", method="DELETE")

@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{ChangeSetStatus, Deployment, StackAction};
+use fenrir_core::deployment::{ChangeSetStatus, Deployment, Progress, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_lambda::{Environment, Step};
 use fenrir_stacks::changes::Answer;
 use fenrir_stacks::events;
 use fenrir_stacks::marks::Marks;
-use fenrir_stacks::status::Tidy;
+use fenrir_stacks::status::{Conclude, Tidy};
 use fenrir_stacks::{Deletion, Stacks, Status};
 use fenrir_store::locks::Locks;
 use tokio::time::{Instant, sleep};
@@ -63,7 +63,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         marks: Marks::of(&deployment.execution.arn),
         name: deployment.stack.name.clone(),
         owner,
-        until: Instant::now() + PATIENCE,
+        until: Instant::now() + env.patience(PATIENCE),
     };
     if let Some(left) = work.find(&deployment).await? {
         if let Some(change_set) = &left.change_set {
@@ -74,6 +74,12 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         } else {
             End::Clean
         };
+        let is_undecided = deployment.failure.is_none() && deployment.error.is_some();
+        if is_undecided && left.is_touched && work.is_done(&left, &deployment.execution.started_at).await? {
+            // WaitExecute could not look, and this step can.
+            deployment.stack.progress = Some(Progress::Succeeded);
+            deployment.error = None;
+        }
         match end {
             End::Clean => {}
             // The stack came to its end between the verdict and here; what stood whole is not deleted.
@@ -169,17 +175,20 @@ impl Work {
         own.map_err(|fault| reading(fault, "the stack's events"))
     }
 
-    /// Removes the change set, so that nobody can execute it any more. One that is executed stays with its stack.
+    /// Removes the change set, so that nobody can execute it any more, and looks whether it is gone. One that is executed
+    /// stays with its stack.
     async fn remove_change_set(&self, stack: &str, change_set: &str) -> Result<(), StepError> {
         loop {
             let deleted = self.stacks.delete_change_set(stack, change_set).await;
-            if deleted.map_err(|fault| fault.into_step(ErrorName::CleanUpError, "removing the change set"))? {
-                return Ok(());
-            }
+            let deleted =
+                deleted.map_err(|fault| fault.into_step(ErrorName::CleanUpError, "removing the change set"))?;
             let seen = self.stacks.describe_change_set(stack, change_set).await;
             let seen = seen.map_err(|fault| reading(fault, "the change set"))?;
-            if seen.is_none_or(|seen| seen.answer != Answer::Pending) {
-                return Ok(());
+            match seen.map(|seen| seen.answer) {
+                None | Some(Answer::Gone) => return Ok(()),
+                Some(_) if deleted => return Err(self.later("its change set is still there")),
+                Some(Answer::Pending) => {}
+                Some(_) => return Ok(()),
             }
             if Instant::now() + PAUSE > self.until {
                 return Err(self.later("its change set is still being made"));
@@ -265,6 +274,19 @@ impl Work {
     async fn has_recovered(&self, left: &Left) -> Result<bool, StepError> {
         let tried = self.stacks.has_recovered(&left.stack, &self.marks).await;
         tried.map_err(|fault| reading(fault, "the stack's events"))
+    }
+
+    /// Whether the stack reached the wanted state by this execution's own doing.
+    async fn is_done(&self, left: &Left, started: &str) -> Result<bool, StepError> {
+        let is_done = |status: Status| status.row().conclude == Conclude::Succeeded;
+        let stack = self.stacks.describe(&left.stack).await;
+        let stack = stack.map_err(|fault| reading(fault, "the stack"))?;
+        if !stack.is_some_and(|stack| is_done(stack.status)) {
+            return Ok(false);
+        }
+        let operation = self.stacks.own_operation(&left.stack, &self.marks, started).await;
+        let operation = operation.map_err(|fault| reading(fault, "the stack's events"))?;
+        Ok(events::outcome(&operation, &left.stack).is_some_and(is_done))
     }
 
     /// CloudFormation's words about why the stack is where it is.
@@ -513,6 +535,40 @@ mod tests {
         assert_eq!(error.name, ErrorName::CleanUpError);
         assert!(error.message.contains("continue-update-rollback"), "{}", error.message);
         assert!(calls.iter().all(|call| call.starts_with("Describe")), "{calls:?}");
+    }
+
+    #[tokio::test]
+    async fn a_change_set_is_gone_only_when_it_is_not_seen_any_more() {
+        let seen = |status: &str| ok("DescribeChangeSet", &format!("<Status>{status}</Status>"));
+        for (status, is_gone) in [("DELETE_IN_PROGRESS", true), ("CREATE_COMPLETE", false)] {
+            let (_server, work) = work(vec![ok("DeleteChangeSet", ""), seen(status)], Duration::from_secs(1)).await;
+            let removed = work.remove_change_set(STACK, "arn").await;
+            assert_eq!(removed.is_ok(), is_gone, "{status}: {removed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_its_own_operation_completed_is_done_and_what_stood_before_is_not() {
+        let (mine, theirs) = (token(), "theirs".to_owned());
+        for (status, by, done) in [
+            (Status::UpdateComplete, &mine, true),
+            (Status::CreateComplete, &mine, true),
+            (Status::UpdateComplete, &theirs, false),
+            (Status::UpdateRollbackComplete, &mine, false),
+            (Status::UpdateInProgress, &mine, false),
+        ] {
+            let name = status.row().name;
+            let history = events(&[(name, by, ""), ("UPDATE_IN_PROGRESS", by, "")]);
+            let (_server, work) = work(vec![stack(status), history], Duration::from_secs(1)).await;
+            let left = Left {
+                stack: STACK.to_owned(),
+                change_set: None,
+                is_own: false,
+                is_touched: true,
+            };
+            let found = work.is_done(&left, "2026-01-01T00:00:00Z").await;
+            assert_eq!(found, Ok(done), "{name}");
+        }
     }
 
     #[tokio::test]

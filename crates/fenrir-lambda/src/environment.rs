@@ -31,12 +31,16 @@ pub struct Step {
 /// 20 seconds of waiting; what is still throttled then, the state machine tries again later.
 const ATTEMPTS: u32 = 4;
 
+/// The SDK's own back-off before the first retry (standard mode).
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a step works with.
 #[derive(Debug)]
 pub struct Environment {
     step: &'static Step,
     settings: Settings,
     own: SdkConfig,
+    pace: f64,
     // One session, of the release at hand: the session of another release is dropped before anything else happens.
     session: Mutex<Option<Session>>,
     clock: Clock,
@@ -93,9 +97,38 @@ impl Environment {
             step,
             settings,
             own,
+            pace: 1.0,
             session: Mutex::new(None),
             clock: Clock(Box::new(OffsetDateTime::now_utc)),
         }
+    }
+
+    /// The same environment, hurried: an attempt of a call may take as long as `attempt`, and pauses between tries and
+    /// the step's own patience last `pace` times as long. How often is tried stays the same. For tests, in which AWS is on
+    /// the same machine.
+    #[must_use]
+    pub fn hurried(mut self, attempt: Duration, pace: f64) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(attempt)
+            .operation_attempt_timeout(attempt)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS)
+            .with_initial_backoff(FIRST_PAUSE.mul_f64(pace));
+        self.own = self
+            .own
+            .into_builder()
+            .retry_config(retries)
+            .timeout_config(timeouts)
+            .build();
+        self.pace = pace;
+        self
+    }
+
+    /// How long the step is patient where production would be patient for `production`.
+    #[must_use]
+    pub fn patience(&self, production: Duration) -> Duration {
+        production.mul_f64(self.pace)
     }
 
     /// The same environment with another clock: a test of what takes hours.

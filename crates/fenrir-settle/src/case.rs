@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{Head, StackAction};
+use fenrir_core::deployment::{Deployment, Head, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::{names, timestamp};
@@ -17,7 +17,7 @@ use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Holder, Locks, Record, Records};
 use tokio::time::{Instant, sleep};
 
-use crate::execution::{self, Ended, How, LastState};
+use crate::execution::{self, Ended, LastState};
 use crate::judgement::{self, Evidence, Found, Next};
 use crate::words::{self, Story};
 
@@ -27,10 +27,7 @@ pub const PATIENCE: Duration = Duration::from_secs(45);
 /// Pause before another look.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a step may run on after its execution was stopped (Lambda quotas, "Function timeout").
-const LIFETIME: time::Duration = time::Duration::minutes(15);
-
-/// The states whose steps make, execute or remove something.
+/// The states whose steps always make, execute or remove something.
 const AT_WORK: [&str; 3] = ["CreateChangeSet", "Execute", "CleanUp"];
 
 /// How long after an execution's end what is not seen will not be seen any more.
@@ -463,16 +460,28 @@ impl<'a> Case<'a> {
             is_last_own: false,
             may_recover: false,
             left_behind: false,
-            may_be_at_work: since < LIFETIME && !self.is_fenced && self.was_at_work(),
+            may_be_at_work: !self.is_fenced && self.was_at_work(),
             is_old: since > OLD,
         }
     }
 
-    /// Whether the execution was cut off while a step was changing something, as far as is known.
+    /// Whether a step that changes something may still run, as far as is known. Where the execution ended in a state in
+    /// which nothing is at work, nobody has to wait.
     fn was_at_work(&self) -> bool {
-        let is_cut_off = matches!(self.ended.how, How::Aborted | How::TimedOut);
-        let was_in = |last: &LastState| AT_WORK.contains(&last.name.as_str());
-        is_cut_off && self.last.as_ref().is_none_or(was_in)
+        let may_run = self.ended.may_run_until(self.env.now()).is_some();
+        may_run && self.last.as_ref().is_none_or(|last| self.is_at_work(last))
+    }
+
+    /// `WaitExecute` only reads, unless it is to stop the update.
+    fn is_at_work(&self, last: &LastState) -> bool {
+        let stops = |deployment: &Deployment| {
+            let at = self.ended.at.unwrap_or_else(|| self.env.now());
+            deployment.halt.is_some() || !deployment.overdue(at).is_negative()
+        };
+        match last.name.as_str() {
+            "WaitExecute" => last.deployment.as_ref().is_none_or(stops),
+            name => AT_WORK.contains(&name),
+        }
     }
 }
 

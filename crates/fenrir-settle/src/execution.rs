@@ -10,6 +10,10 @@ use time::OffsetDateTime;
 /// has four events for each try (Step Functions API, `HistoryEvent`), and the machine tries none more than 40 times.
 pub const LAST_EVENTS: i32 = 300;
 
+/// For so long after its execution was stopped a step may still run: a function lives for 15 minutes at most (Lambda
+/// quotas, "Function timeout"), and clocks differ.
+const LONGEST_STEP: time::Duration = time::Duration::minutes(16);
+
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
@@ -54,6 +58,20 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Until when one of its functions may still run; `None` when none does. A step that has verified the lock goes on
+    /// when its execution is stopped, and CloudFormation knows no fencing token that would stop it.
+    #[must_use]
+    pub fn may_run_until(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        match self.how {
+            How::Succeeded | How::Forgotten => return None,
+            // The machine's own Fail states come after the answer of its last step.
+            How::Failed if self.error.starts_with("Failure") => return None,
+            How::Aborted | How::TimedOut | How::Failed => {}
+        }
+        let until = self.at.unwrap_or(now) + LONGEST_STEP;
+        (now < until).then_some(until)
+    }
+
     /// For how long it has been at its end; the whole of time when nobody knows.
     #[must_use]
     pub fn since(&self, now: OffsetDateTime) -> time::Duration {

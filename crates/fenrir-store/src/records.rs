@@ -152,7 +152,8 @@ impl Records {
     }
 
     /// Writes the record of a release that starts, was refused or ended. The same execution may write it again, and
-    /// replaces what it wrote when it started; what has ended otherwise stays as it is.
+    /// replaces what it wrote when it started, or when it was refused and nobody heard the answer; what has ended otherwise
+    /// stays as it is.
     ///
     /// # Errors
     /// [`Error::Used`]; [`Error::Fault`].
@@ -193,12 +194,15 @@ impl Records {
         Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#owner) OR (#execution = :me AND #status IN (:started, :this))")
+            .condition_expression(
+                "attribute_not_exists(#owner) OR (#execution = :me AND #status IN (:started, :refused, :this))",
+            )
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#execution", "execution")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":me", text(&record.execution))
             .expression_attribute_values(":started", status(Status::Started)?)
+            .expression_attribute_values(":refused", status(Status::Refused)?)
             .expression_attribute_values(":this", status(record.status)?)
             .build()
             .map_err(|error| Error::Garbled(error.to_string()))

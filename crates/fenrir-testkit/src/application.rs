@@ -69,6 +69,11 @@ impl Application {
         self
     }
 
+    /// Its template without the transform: what CloudFormation makes of it by itself.
+    pub fn resources(&self) -> Value {
+        json!({"Resources": self.release["template"]["Resources"]})
+    }
+
     /// The same application with another template.
     #[must_use]
     pub fn template(mut self, template: Value) -> Self {

@@ -1,7 +1,7 @@
 //! Fenrir, installed in a local AWS by `tests/local_aws/install.py`, the way `make demo` does.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -66,12 +66,30 @@ impl Deployer {
 
     /// Starts a local AWS and installs Fenrir in it, from the templates and the step Lambdas of this repository.
     pub fn install() -> Self {
+        Self::install_with(&lambdas())
+    }
+
+    /// As [`Deployer::install`], for the machine in process: Lambdas that are never invoked stand in for the steps, so
+    /// that none need be built.
+    pub fn install_in_process() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let template = std::fs::read_to_string(root().join("template.yml")).unwrap();
+        let codes = template
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("CodeUri: target/lambda/"));
+        for lambda in codes.map(|code| code.trim_end_matches('/')) {
+            std::fs::create_dir(folder.path().join(lambda)).unwrap();
+            std::fs::write(folder.path().join(lambda).join("bootstrap"), lambda).unwrap();
+        }
+        Self::install_with(folder.path())
+    }
+
+    fn install_with(lambdas: &Path) -> Self {
         let aws = LocalAws::start(&["--stack-seconds", "0", "--change-set-seconds", "0.05"]);
-        let lambdas = lambdas();
         let output = Command::new(python())
             .arg(root().join("tests/local_aws/install.py"))
             .args(["--endpoint", aws.endpoint(), "--lambdas"])
-            .arg(&lambdas)
+            .arg(lambdas)
             .args(["--target", Self::ACCOUNT, "--target", Self::OTHER_ACCOUNT])
             .args(["--closed-account", Self::CLOSED_ACCOUNT])
             .args(["--allow-region", Self::REGION, "--allow-region", Self::OTHER_REGION])
@@ -254,6 +272,12 @@ impl Deployer {
     /// The lock item of this owner.
     pub async fn lock(&self, owner: &Owner) -> Option<BTreeMap<String, String>> {
         let key = AttributeValue::S(keys::owner(owner));
+        self.item(house::LOCKS_TABLE, &[("key", key)]).await
+    }
+
+    /// What somebody asked a deploy to do, by the item's key.
+    pub async fn halt(&self, key: &str) -> Option<BTreeMap<String, String>> {
+        let key = AttributeValue::S(key.to_owned());
         self.item(house::LOCKS_TABLE, &[("key", key)]).await
     }
 

@@ -92,9 +92,22 @@ impl LocalAws {
         self.control("POST", "faults", faults);
     }
 
-    /// The calls made so far: `{"action", "access_key", "path", "user_agent"}` each.
+    /// The calls made so far: `{"action", "access_key", "path", "user_agent"}` each, with `fault` where one struck.
     pub fn calls(&self) -> Vec<Value> {
         self.control("GET", "calls", &Value::Null).as_array().unwrap().clone()
+    }
+
+    /// The calls made so far, which are then forgotten.
+    pub fn take_calls(&self) -> Vec<Value> {
+        self.control("DELETE", "calls", &Value::Null)
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+
+    /// Tells of an execution whose machine runs in the test's own process: `RUNNING`, or how it ended.
+    pub fn tell_execution(&self, arn: &str, status: &str) {
+        self.control("POST", "executions", &serde_json::json!({"arn": arn, "status": status}));
     }
 
     /// Calls `/_fenrir/<what>`.

@@ -58,6 +58,7 @@ pub struct Machine<'a> {
     definition: Value,
     tasks: BTreeMap<String, Task<'a>>,
     pace: Pace,
+    retries: f64,
 }
 
 /// How time passes.
@@ -93,6 +94,7 @@ impl<'a> Machine<'a> {
             definition,
             tasks,
             pace: Pace::Scaled(wait_scale),
+            retries: 1.0,
         }
     }
 
@@ -109,7 +111,15 @@ impl<'a> Machine<'a> {
             definition,
             tasks,
             pace: Pace::Virtual { clock, task, state },
+            retries: 1.0,
         }
+    }
+
+    /// The same machine with retry pauses that last `factor` times what they would.
+    #[must_use]
+    pub fn retrying(mut self, factor: f64) -> Self {
+        self.retries = factor;
+        self
     }
 
     /// Runs it.
@@ -214,7 +224,7 @@ impl<'a> Machine<'a> {
                     return Ok((output, state["Next"].as_str().map(str::to_owned)));
                 }
                 Err(failed) => match retry(state, &failed, &mut tries) {
-                    Some(seconds) => self.pause(seconds).await,
+                    Some(seconds) => self.pause(seconds * self.retries).await,
                     None => break failed,
                 },
             }

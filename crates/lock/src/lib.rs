@@ -3,16 +3,22 @@
 //! A lock cannot strand: when the execution that holds it has ended without a dirty end, and the stack is not in
 //! progress, the next deploy takes it over. It cannot be stolen either: of several that try, one gets it, and a lock
 //! that is dirty or whose stack is in progress stays. The record of the execution that left its lock behind is mended.
+//!
+//! An execution that was stopped from outside leaves a step behind that goes on: it has verified the lock, and
+//! CloudFormation knows no fencing token that would stop it. So its lock is taken over only when no function of it can
+//! still run. `tests/model` shows what would happen otherwise.
 
 use std::time::Duration;
 
 use fenrir_core::deployment::{Deployment, Head, Manifest};
-use fenrir_core::error::{ErrorName, StepError};
+use fenrir_core::error::{ErrorName, FaultKind, StepError};
 use fenrir_core::problem::printable;
+use fenrir_core::timestamp;
 use fenrir_lambda::{Environment, Step};
 use fenrir_settle::execution::{self, Ended};
 use fenrir_stacks::Stacks;
 use fenrir_store::locks::Error;
+use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Holder, Locks, Objects, Record, Records, Status};
 use tokio::time::timeout;
 
@@ -62,13 +68,48 @@ pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment
         dirty: false,
         reason: None,
     };
-    let record = Records::new(env.own(), &env.settings().releases_table)
-        .put(&head.owner(), &started(&deployment, manifest))
+    let records = Records::new(env.own(), &env.settings().releases_table);
+    let started = started(&deployment, manifest);
+    let record = records
+        .put(&head.owner(), &started)
         .map_err(|error| error.into_step(ErrorName::LockError, "recording the release as started"))?;
     // In one transaction: nobody holds a lock for a release that nothing is known of.
     let locks = Locks::new(env.own(), &env.settings().locks_table).along(record);
-    take(env, &deployment, &locks, &holder).await?;
-    Ok(deployment)
+    match take(env, &deployment, &locks, &holder).await {
+        Ok(()) => Ok(deployment),
+        Err(error) if error.name == ErrorName::LockExistsError => {
+            Err(refused(env, &records, &deployment, started, error).await)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Records that the release was refused: the machine ends here, and no later step does. Without the record it is refused
+/// all the same.
+async fn refused(
+    env: &Environment,
+    records: &Records,
+    deployment: &Deployment,
+    started: Record,
+    error: StepError,
+) -> StepError {
+    let record = Record {
+        status: Status::Refused,
+        ended_at: Some(timestamp::format(env.now())),
+        error: Some(error.name.to_string()),
+        cause: Some(error.message.clone()),
+        ..started
+    };
+    match records.write(&deployment.release.owner(), &record).await {
+        Err(RecordError::Fault(fault)) if fault.kind == FaultKind::Transient => {
+            fault.into_step(ErrorName::LockError, "recording that the lock is held")
+        }
+        Err(fault) => {
+            tracing::error!(%fault, "the refusal could not be recorded");
+            error
+        }
+        Ok(()) => error,
+    }
 }
 
 fn started(deployment: &Deployment, manifest: Manifest) -> Record {
@@ -152,6 +193,12 @@ async fn look_at(env: &Environment, deployment: &Deployment, other: &Holder) -> 
     let Some(ended) = execution::ended(env, &other.execution, ErrorName::LockError).await? else {
         return Ok(Found::InUse("its execution is under way".to_owned()));
     };
+    if let Some(until) = ended.may_run_until(env.now()) {
+        return Ok(Found::InUse(format!(
+            "its execution was stopped from outside, and a step of it may run until `{}`",
+            timestamp::format(until)
+        )));
+    }
     let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
     let stack = stacks.describe(&deployment.stack.name).await.map_err(|fault| {
         fault.into_step(

@@ -51,7 +51,6 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let record = record(env, &deployment, &end).await?;
     if end.outcome == Outcome::FailureDirty {
         let written = records.write(&owner, &record).await;
-        written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
         let alert = Alert {
             tidings: Tidings::Dirty,
             head: &deployment.release,
@@ -59,7 +58,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             stack: deployment.stack.arn.as_ref().unwrap_or(&deployment.stack.name),
             reason: end.cause.as_deref().unwrap_or_default(),
         };
+        // Also without a record: somebody has to look.
         alert.publish(env).await?;
+        written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
     } else {
         let record = records.put(&owner, &record);
         let record = record.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
@@ -92,19 +93,20 @@ fn failed(error: Error, doing: &str) -> StepError {
     }
 }
 
-/// Stores the whole deployment. Returns the final record.
+/// The final record. It names the result, the whole deployment in S3, if that could be stored: a lock is worse than a
+/// gap, and what a person needs is in the record itself.
 async fn record(env: &Environment, deployment: &Deployment, end: &End) -> Result<Record, StepError> {
     let head = &deployment.release;
-    let owner = head.owner();
-    let name = ErrorName::ReleaseLockError;
-    let body = serde_json::to_vec_pretty(deployment).map_err(|error| StepError::new(name, error.to_string()))?;
-    let objects = Objects::new(&env.own_in(&owner.region));
-    let result = objects
-        .put_own(head, "result.json", "application/json", body)
-        .await
-        .map_err(|error| error.into_step(name, "storing the result"))?;
+    let body = serde_json::to_vec_pretty(deployment)
+        .map_err(|error| StepError::new(ErrorName::ReleaseLockError, error.to_string()))?;
+    let objects = Objects::new(&env.own_in(&head.owner.aws_region));
     let mut stored = deployment.stored();
-    stored.insert("result".to_owned(), result);
+    match objects.put_own(head, "result.json", "application/json", body).await {
+        Ok(result) => {
+            stored.insert("result".to_owned(), result);
+        }
+        Err(error) => tracing::error!(%error, "the record is written without the result"),
+    }
     Ok(Record {
         release_id: head.release_id.clone(),
         status: end.outcome.into(),

@@ -1,4 +1,4 @@
-//! The state `WaitExecute`: one look at the stack, and the only place that says whether a deploy succeeded.
+//! The state `WaitExecute`: one look at the stack, which says whether a deploy succeeded.
 //!
 //! A stack that stands at `UPDATE_COMPLETE` says nothing by itself: it may have stood there before. Success is what
 //! the operation that carries this execution's token brought about. See `docs/states.md`.

@@ -120,6 +120,10 @@ impl Evidence {
         if !self.needs_history() {
             return Verdict::Wait;
         }
+        if self.outcome.is_some_and(|outcome| !outcome.in_progress()) {
+            // It came to its end since the status was read, or somebody else's runs now, which is not ours to cancel.
+            return Verdict::Wait;
+        }
         let is_own = self.outcome.is_some() || self.execution == Execution::Running;
         match self.status {
             // Somebody else's, and ours never began.
@@ -206,7 +210,8 @@ mod tests {
         for evidence in all().filter(|evidence| evidence.verdict() == Verdict::Cancel) {
             seen += 1;
             assert_eq!(evidence.status, Status::UpdateInProgress);
-            assert!(evidence.stopping && (evidence.outcome.is_some() || evidence.execution == Execution::Running));
+            let runs = evidence.outcome.is_some_and(Status::in_progress);
+            assert!(evidence.stopping && (runs || evidence.execution == Execution::Running));
         }
         assert!(seen > 0);
     }

@@ -20,8 +20,9 @@ def close() -> None:
 def with_leading_keys(original):
     """dynamodb:LeadingKeys: the partition keys of all items that a call names; absent when it names none, as in a Scan.
 
-    Source: DynamoDB Developer Guide, "Using IAM policy conditions for fine-grained access control". Of a transaction
-    every item is held against the keys of all its items, which is the strictest way to read that page.
+    Source: DynamoDB Developer Guide, "Using IAM policy conditions for fine-grained access control" and "Using IAM with
+    DynamoDB transactions". Of a transaction every item is held against the keys of all its items, which is the strictest
+    way to read them.
     """
     def service_context(body: bytes) -> dict:
         context = original(body)

@@ -1,7 +1,7 @@
 """In front of every request: TLS, the log of calls, the faults that a test ordered, and the knobs.
 
-`/_fenrir/knobs` (POST), `/_fenrir/faults` (POST a list, DELETE), `/_fenrir/calls` (GET, DELETE) and
-`/_fenrir/lambda?account=&region=&name=` (GET) are for tests.
+`/_fenrir/knobs` (POST), `/_fenrir/faults` (POST a list, DELETE), `/_fenrir/calls` (GET, DELETE),
+`/_fenrir/executions` (POST) and `/_fenrir/lambda?account=&region=&name=` (GET) are for tests.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
 from ministack.core.responses import get_region, request_scope
 from ministack.services import lambda_svc, s3, sts
 
-from . import knobs, patch
+from . import knobs, machines, patch
 
 # The access key of the request, for gaps that read something in the caller's name.
 ACCESS_KEY: contextvars.ContextVar[str] = contextvars.ContextVar("access_key", default="")
@@ -41,6 +41,7 @@ def front(original):
             CALLS.append(call)
         fault = take_fault(call)
         if fault:
+            call["fault"] = fault["fault"]
             return await FAULT_KINDS[fault["fault"]](original, scope, body, receive, send, fault)
         return await original(scope, replay(body, receive), send)
     return application
@@ -114,6 +115,8 @@ async def control(scope, body: bytes, send):
         elif what == "faults":
             FAULTS[:] = [ordered(fault) for fault in json.loads(body or b"[]")] if method == "POST" else []
             result = FAULTS
+        elif what == "executions":
+            result = machines.elsewhere(json.loads(body))
         elif what == "lambda":
             result = lambda_context(parse_qs(scope["query_string"].decode()))
         elif what == "calls":
@@ -121,7 +124,7 @@ async def control(scope, body: bytes, send):
             if method == "DELETE":
                 CALLS.clear()
         else:
-            return await reply(send, 404, {"error": f"no {what}; there are knobs, faults, calls, lambda"})
+            return await reply(send, 404, {"error": f"no {what}; there are knobs, faults, calls, executions, lambda"})
     except (ValueError, TypeError, KeyError, AttributeError) as fault:
         return await reply(send, 400, {"error": str(fault)})
     await reply(send, 200, result)
@@ -136,7 +139,7 @@ def lambda_context(query: dict) -> dict:
 
 
 def ordered(fault: dict) -> dict:
-    """A fault as a test orders it: {"action", "fault", "times" (1), "skip" (0), "seconds" (of `slow`)}."""
+    """A fault as a test orders it: {"action", "fault", "times" (1), "skip" (0), "seconds" (of `slow` and `late`)}."""
     if fault.get("fault") not in FAULT_KINDS:
         raise ValueError(f"no fault {fault.get('fault')!r}; there are {', '.join(FAULT_KINDS)}")
     return {"action": fault["action"], "fault": fault["fault"], "times": int(fault.get("times", 1)),
@@ -166,28 +169,55 @@ def error(status: int, code: str):
     return strike
 
 
-async def broken(send) -> None:
+async def answered(original, scope, body, receive) -> list[dict]:
+    """The answer of a call, not sent yet."""
+    answer = []
+
+    async def keep(message):
+        answer.append(message)
+    await original(scope, replay(body, receive), keep)
+    return answer
+
+
+async def broken(send, answer=()) -> None:
     """The connection breaks in the middle of the answer."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
-    await send({"type": "http.response.body", "body": b"<", "more_body": True})
+    start = next((message for message in answer if message["type"] == "http.response.start"), {"status": 200, "headers": []})
+    sent = b"".join(message.get("body", b"") for message in answer) or b"<"
+    headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+    # More than ever comes.
+    headers.append((b"content-length", str(len(sent) + 1000).encode()))
+    await send({"type": "http.response.start", "status": start["status"], "headers": headers})
+    await send({"type": "http.response.body", "body": sent[:1000], "more_body": True})
     raise ConnectionResetError("a fault that a test ordered")
 
 
-async def reset(_original, _scope, _body, _receive, send, _fault):
-    await broken(send)
+async def reset(original, scope, body, receive, send, _fault):
+    # Of a download the beginning may have come, with its headers.
+    await broken(send, await answered(original, scope, body, receive) if scope["method"] == "GET" else ())
 
 
 async def lost(original, scope, body, receive, send, _fault):
     """The call takes effect, and its answer is lost: the fault that finds most."""
-    async def nowhere(_message):
-        return None
-    await original(scope, replay(body, receive), nowhere)
-    await broken(send)
+    await broken(send, await answered(original, scope, body, receive))
 
 
 async def slow(original, scope, body, receive, send, fault):
     await asyncio.sleep(fault["seconds"])
     await original(scope, replay(body, receive), send)
+
+
+async def late(original, scope, body, receive, send, fault):
+    """The call takes effect at once, and its answer comes when nobody may be waiting for it any more."""
+    answer = await answered(original, scope, body, receive)
+    await asyncio.sleep(fault["seconds"])
+    for message in answer:
+        await send(message)
+
+
+async def garbled(original, scope, body, receive, send, fault):
+    """The call takes effect, and nobody understands the answer."""
+    await answered(original, scope, body, receive)
+    await garbage(original, scope, body, receive, send, fault)
 
 
 async def garbage(_original, _scope, _body, _receive, send, _fault):
@@ -202,7 +232,9 @@ FAULT_KINDS = {
     "reset": reset,
     "lost": lost,
     "slow": slow,
+    "late": late,
     "garbage": garbage,
+    "garbled": garbled,
 }
 
 

@@ -4,7 +4,7 @@ import contextvars
 import json
 import threading
 
-from ministack.core.responses import json_response, now_iso
+from ministack.core.responses import json_response, now_iso, request_scope
 from ministack.services import stepfunctions
 
 from . import patch
@@ -74,6 +74,23 @@ def only_running(original):
         if execution["status"] == "RUNNING":
             original(execution, error, cause)
     return fail_execution
+
+
+def elsewhere(told: dict) -> dict:
+    """An execution whose machine runs in a test's own process, as a test tells of it: {"arn", "input", "status", "error",
+    "cause"}. Whoever asks Step Functions gets the answer that AWS would give, and no event is sent."""
+    arn = told["arn"]
+    region, account, name = (arn.split(":")[part] for part in (3, 4, 7))
+    with request_scope(account, region):
+        execution = stepfunctions._executions.setdefault(arn, {
+            "executionArn": arn, "stateMachineArn": arn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+            "name": name, "startDate": now_iso(), "stopDate": None, "input": told.get("input", "{}"), "output": None,
+            "events": [],
+        })
+        execution.update(status=told["status"], error=told.get("error"), cause=told.get("cause"))
+        if told["status"] != "RUNNING":
+            execution["stopDate"] = now_iso()
+    return {"executionArn": arn}
 
 
 def chained(original):

@@ -1,0 +1,70 @@
+//! The machine in process, with the real steps on the local AWS, and one fault after another in everything it calls. After
+//! each execution the laws of the machine are asserted from outside.
+//!
+//! Fifty cases of the matrix run in every test; all of them with `make faults`, which writes `docs/faults.md`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    reason = "a test fails by panicking, and its futures may be as large as they like"
+)]
+
+mod laws;
+mod matrix;
+mod race;
+mod scenario;
+mod strike;
+mod table;
+mod world;
+
+use std::time::Instant;
+
+use fenrir_testkit::root;
+use matrix::{Outcome, Workers, cases, chosen};
+
+/// Cases in every test run.
+const FEW: usize = 50;
+
+/// `$FENRIR_FAULTS`: `all` runs every case and writes the page, other words run the cases in whose name they are. A case is
+/// named as it is reported: `create lock dynamodb:TransactWriteItems#1 lost to the end`.
+const CHOICE: &str = "FENRIR_FAULTS";
+
+/// What the steps may do beside what the scenarios make them do.
+const NOT_STRUCK: [&str; 0] = [];
+
+#[test]
+fn no_fault_breaks_a_law() {
+    let began = Instant::now();
+    let workers = Workers::start();
+    let profiles = workers.profiles();
+    assert_eq!(
+        matrix::missing(&profiles),
+        NOT_STRUCK,
+        "calls that a step may make and no scenario makes"
+    );
+    let all = cases(&profiles);
+    assert!(all.len() >= 500, "{} cases", all.len());
+    let choice = std::env::var(CHOICE).ok();
+    let cases = match choice.as_deref() {
+        None => chosen(all, FEW),
+        Some("all") => all,
+        Some(words) => all
+            .into_iter()
+            .filter(|case| case.to_string().contains(words))
+            .collect(),
+    };
+    let outcomes = workers.strike(&cases, choice.is_some());
+    if choice.as_deref() == Some("all") {
+        let page = table::page(&outcomes, began.elapsed().as_secs_f64());
+        std::fs::write(root().join("docs/faults.md"), page).unwrap();
+    }
+    let broken: Vec<String> = outcomes.iter().filter_map(Outcome::broken).collect();
+    assert!(
+        broken.is_empty(),
+        "{} cases break a law:\n{}",
+        broken.len(),
+        broken.join("\n")
+    );
+}

@@ -1,0 +1,299 @@
+//! The matrix: every call of every step, each step itself, and what can go wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use crate::laws::{End, Inspection, error};
+use crate::scenario::Scenario;
+use crate::strike::{Call, Kind, Strike, Tenacity};
+use crate::world::{Told, World};
+
+/// Local AWSs at work at once: their faults are ordered for each as a whole.
+const WORKERS: usize = 2;
+
+/// What strikes until the SDK's retries give up: with and without an effect, with and without an answer.
+pub(crate) const TENACIOUS: [Kind; 4] = [Kind::Throttled, Kind::TimedOut, Kind::Lost, Kind::Garbled];
+/// What strikes to the end. A denial is not tried again, so that one of them is to the end already.
+pub(crate) const ENDLESS: [Kind; 3] = [Kind::Unavailable, Kind::Lost, Kind::Garbage];
+pub(crate) const ENDLESS_OF_STEPS: [Kind; 2] = [Kind::KilledBefore, Kind::KilledAfter];
+
+/// One execution to be struck.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Case {
+    pub(crate) scenario: Scenario,
+    pub(crate) strike: Strike,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.scenario, self.strike)
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) case: Case,
+    pub(crate) end: End,
+    pub(crate) error: String,
+    pub(crate) struck: bool,
+    pub(crate) broken: Vec<String>,
+    pub(crate) seconds: f64,
+}
+
+impl Outcome {
+    /// Which laws were broken, if any were.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let Self { case, error, .. } = self;
+        (!self.broken.is_empty()).then(|| format!("{case}: {error}\n    {}", self.broken.join("\n    ")))
+    }
+}
+
+/// The calls of each step in an execution in which nothing goes wrong.
+pub(crate) type Calls = BTreeMap<&'static str, BTreeSet<Call>>;
+
+fn calls_of(told: &Told) -> Calls {
+    let mut calls = Calls::new();
+    for (step, seen) in &told.calls {
+        let of_step = calls.entry(step).or_default();
+        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+        for call in seen {
+            // The third of the same and what comes after are the polls of one wait: how many there are is chance.
+            let nth = count.entry(&call.action).or_default();
+            if *nth < 2 {
+                of_step.insert(Call {
+                    action: call.action.clone(),
+                    nth: *nth,
+                });
+            }
+            *nth += 1;
+        }
+    }
+    calls
+}
+
+/// Runs a scenario without a fault: its calls, and which laws it breaks.
+async fn profile(world: &World, scenario: Scenario) -> (Calls, Vec<String>) {
+    let name = format!("profile-{scenario}");
+    let prepared = scenario.prepare(world, &name).await;
+    let told = scenario.run(world, &prepared, &format!("{name}-1"), &[]).await;
+    let mut broken = Inspection::broken(world, scenario, &prepared, None, &told).await;
+    if error(&told) != scenario.end() {
+        broken.push(format!(
+            "{scenario} ends {}: {:?}",
+            error(&told),
+            told.run.folded_path()
+        ));
+    }
+    (calls_of(&told), broken)
+}
+
+/// All cases, in the order of the table.
+pub(crate) fn cases(profiles: &BTreeMap<Scenario, Calls>) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut known = BTreeSet::new();
+    for scenario in Scenario::ALL {
+        let calls = &profiles[&scenario];
+        for step in scenario.steps() {
+            let mut add = |call: Option<&Call>, kinds: &[Kind], tenacity| {
+                cases.extend(kinds.iter().map(|&kind| Case {
+                    scenario,
+                    strike: Strike {
+                        step,
+                        call: call.cloned(),
+                        kind,
+                        tenacity,
+                    },
+                }));
+            };
+            let Some(of_step) = calls.get(step) else { continue };
+            add(None, &Kind::OF_STEPS, Tenacity::Once);
+            add(None, &ENDLESS_OF_STEPS, Tenacity::Machine);
+            for call in of_step {
+                add(Some(call), &Kind::OF_CALLS, Tenacity::Once);
+                // Once per action: where the call stands makes no difference when every one of them fails. What a step
+                // does before it does anything is the same in every deploy.
+                let is_new = known.insert((step, call.action.clone()));
+                let begins = ["dynamodb:GetItem", "sts:AssumeRole"].contains(&call.action.as_str());
+                if call.nth == 0 && (is_new || !begins) {
+                    add(Some(call), &TENACIOUS, Tenacity::Sdk);
+                    add(Some(call), &ENDLESS, Tenacity::Machine);
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// Calls that a step may make (its `Step`) and does in no scenario: they are not in the matrix.
+pub(crate) fn missing(profiles: &BTreeMap<Scenario, Calls>) -> Vec<String> {
+    let made: BTreeSet<(&str, &str)> = profiles
+        .values()
+        .flat_map(|calls| calls.iter())
+        .flat_map(|(step, calls)| calls.iter().map(|call| (*step, call.action.as_str())))
+        .collect();
+    let mut missing = Vec::new();
+    for (_, step) in fenrir_harness::STEPS {
+        for action in step.own_actions.iter().chain(step.deployer_actions) {
+            if !made.contains(&(step.name, *action)) {
+                missing.push(format!("{} {action}", step.name));
+            }
+        }
+    }
+    missing
+}
+
+/// Some of the cases, always the same ones of the same cases, with every fault, every step and every tenacity among
+/// them.
+pub(crate) fn chosen(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
+    shuffle(&mut cases);
+    let mut seen = BTreeSet::new();
+    let mut rest = Vec::new();
+    let mut chosen = Vec::new();
+    for case in cases {
+        let strike = &case.strike;
+        let news = [
+            seen.insert(format!("{}", strike.kind)),
+            seen.insert(format!("{} {:?}", strike.step, strike.tenacity)),
+            seen.insert(format!("{}", case.scenario)),
+        ];
+        if news.contains(&true) {
+            chosen.push(case);
+        } else {
+            rest.push(case);
+        }
+    }
+    assert!(
+        chosen.len() <= count,
+        "{} cases are needed to have one of each",
+        chosen.len()
+    );
+    chosen.extend(rest.into_iter().take(count - chosen.len()));
+    chosen.sort();
+    chosen
+}
+
+/// Fisher and Yates, with a generator and a seed of our own: what is chosen depends on no version of any crate.
+fn shuffle(cases: &mut [Case]) {
+    let mut state: u64 = 0x5eed_0f_fe_12_12;
+    for last in (1..cases.len()).rev() {
+        // Knuth's MMIX generator; its upper bits are the better ones.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let drawn = usize::try_from(state >> 33).unwrap() % (last + 1);
+        cases.swap(last, drawn);
+    }
+}
+
+/// Does every piece of work, each worker on a local AWS of its own, and gives the results in the order of the work.
+pub(crate) struct Workers {
+    worlds: Vec<(tokio::runtime::Runtime, World)>,
+}
+
+impl Workers {
+    pub(crate) fn start() -> Self {
+        let start = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let world = runtime.block_on(World::start());
+            (runtime, world)
+        };
+        Self {
+            worlds: std::thread::scope(|scope| {
+                let started: Vec<_> = (0..WORKERS).map(|_| scope.spawn(start)).collect();
+                started.into_iter().map(|started| started.join().unwrap()).collect()
+            }),
+        }
+    }
+
+    fn all<T: Sync, R: Send>(
+        &self,
+        work: &[T],
+        one: impl Fn(&tokio::runtime::Runtime, &World, usize, &T) -> R + Sync,
+    ) -> Vec<R> {
+        let next = Mutex::new(0..work.len());
+        let results = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for (runtime, world) in &self.worlds {
+                let (next, results, one) = (&next, &results, &one);
+                scope.spawn(move || {
+                    loop {
+                        let taken = next.lock().unwrap().next();
+                        let Some(number) = taken else { return };
+                        let result = one(runtime, world, number, &work[number]);
+                        results.lock().unwrap().push((number, result));
+                    }
+                });
+            }
+        });
+        let mut results = results.into_inner().unwrap();
+        results.sort_by_key(|(number, _)| *number);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// The calls of each scenario.
+    ///
+    /// # Panics
+    /// When a law is broken although nothing goes wrong.
+    pub(crate) fn profiles(&self) -> BTreeMap<Scenario, Calls> {
+        let profiles = self.all(&Scenario::ALL, |runtime, world, _, scenario| {
+            runtime.block_on(Box::pin(profile(world, *scenario)))
+        });
+        let broken: Vec<&String> = profiles.iter().flat_map(|(_, broken)| broken).collect();
+        assert!(broken.is_empty(), "without a fault: {broken:#?}");
+        Scenario::ALL
+            .into_iter()
+            .zip(profiles.into_iter().map(|(calls, _)| calls))
+            .collect()
+    }
+
+    /// What became of each case.
+    pub(crate) fn strike(&self, cases: &[Case], talk: bool) -> Vec<Outcome> {
+        self.all(cases, |runtime, world, number, case| {
+            let began = Instant::now();
+            let (told, broken) = runtime.block_on(Box::pin(strike(world, number, case)));
+            let outcome = Outcome {
+                case: case.clone(),
+                end: End::of(&told),
+                error: error(&told).to_owned(),
+                struck: told.struck,
+                broken,
+                seconds: began.elapsed().as_secs_f64(),
+            };
+            if talk {
+                report(number, &outcome);
+            }
+            outcome
+        })
+    }
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "whoever waits for half an hour wants to see something"
+)]
+fn report(number: usize, outcome: &Outcome) {
+    let Outcome { case, seconds, .. } = outcome;
+    let without = if outcome.struck { "" } else { ", without a strike" };
+    eprintln!("{number}: {case}: {} in {seconds:.1} s{without}", outcome.error);
+    for broken in &outcome.broken {
+        eprintln!("    BROKEN {broken}");
+    }
+}
+
+async fn strike(world: &World, number: usize, case: &Case) -> (Told, Vec<String>) {
+    let project = format!("case-{number}-{}", case.scenario);
+    let prepared = case.scenario.prepare(world, &project).await;
+    let strikes = [case.strike.clone()];
+    let told = case
+        .scenario
+        .run(world, &prepared, &format!("{project}-1"), &strikes)
+        .await;
+    let broken = Inspection::broken(world, case.scenario, &prepared, Some(&case.strike), &told).await;
+    (told, broken)
+}

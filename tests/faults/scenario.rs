@@ -1,0 +1,288 @@
+//! The deploys that are struck: from each situation that a deploy can begin in to each end that it can have.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use fenrir_testkit::Application;
+use serde_json::{Value, json};
+
+use crate::strike::{Call, Kind, Strike, Tenacity};
+use crate::world::{SURROUNDINGS, StackSeen, Told, World};
+
+/// What a deploy meets, and what becomes of it when nothing goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Scenario {
+    /// A new stack.
+    Create,
+    /// An update.
+    Update,
+    /// The same again.
+    NoChanges,
+    /// A plan of a new stack.
+    Plan,
+    /// A plan of a new stack with code, and with things that are there already.
+    References,
+    /// A new stack that cannot be made, and is cleaned away.
+    FailingCreate,
+    /// An update that rolls back.
+    FailingUpdate,
+    /// A rolled back leftover is in the way.
+    ReplaceRolledBack,
+    /// A leftover under review is in the way.
+    ReplaceReview,
+    /// A change set of an earlier deploy is left.
+    LeftoverChangeSet,
+    /// A lock was left behind by an execution that ended.
+    TakeOver,
+    /// Somebody else holds the lock.
+    Held,
+    /// The template breaks a rule.
+    Refused,
+    /// An update that is not done in time.
+    LateUpdate,
+    /// A new stack that is not made in time.
+    LateCreate,
+    /// A new stack that cannot be made and not be cleaned away.
+    Dirty,
+}
+
+/// What is known before the deploy that is struck begins.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) application: Application,
+    pub(crate) before: Option<StackSeen>,
+    pub(crate) lock_before: Option<BTreeMap<String, String>>,
+    pub(crate) locks_of_others: BTreeMap<String, String>,
+    /// The display name of the topic that the release wants; none when it cannot be had.
+    pub(crate) wanted: Option<&'static str>,
+}
+
+/// A release's timeout at the least.
+const SHORTEST_TIMEOUT: u64 = 60;
+/// What is left of it in a late deploy: enough to begin to execute.
+const LEFT: Duration = Duration::from_millis(2_500);
+/// Seconds per resource in a late deploy.
+const SLOW_STACK: f64 = 1.2;
+
+const ALL_STEPS: &[&str] = &[
+    "validate",
+    "lock",
+    "create-changeset",
+    "wait-changeset",
+    "execute",
+    "wait-execute",
+    "cleanup",
+    "release-lock",
+];
+
+fn topic(display_name: &str) -> Value {
+    json!({"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": display_name}})
+}
+
+/// A queue that SQS refuses, after the topic.
+fn broken() -> Value {
+    json!({"Type": "AWS::SQS::Queue", "DependsOn": "Topic", "Properties": {"VisibilityTimeout": 99_999}})
+}
+
+/// With a function that refers to everything that `World::surround` makes.
+fn referring(application: Application) -> Application {
+    let application = application.with_function(
+        "Worker",
+        &json!({
+            "Role": SURROUNDINGS,
+            "VpcConfig": {"SecurityGroupIds": [SURROUNDINGS], "SubnetIds": [SURROUNDINGS]},
+        }),
+    );
+    let key = json!({"KmsMasterKeyId": format!("alias/{SURROUNDINGS}"), "DisplayName": "wanted"});
+    application.with("Topic", json!({"Type": "AWS::SNS::Topic", "Properties": key}))
+}
+
+impl Scenario {
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Create,
+        Self::Update,
+        Self::NoChanges,
+        Self::Plan,
+        Self::References,
+        Self::FailingCreate,
+        Self::FailingUpdate,
+        Self::ReplaceRolledBack,
+        Self::ReplaceReview,
+        Self::LeftoverChangeSet,
+        Self::TakeOver,
+        Self::Held,
+        Self::Refused,
+        Self::LateUpdate,
+        Self::LateCreate,
+        Self::Dirty,
+    ];
+
+    /// The steps that do something here that they do in no scenario before.
+    pub(crate) fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::Create => ALL_STEPS,
+            Self::Update => &["create-changeset", "execute", "wait-execute"],
+            Self::FailingCreate => &["wait-execute", "cleanup", "release-lock"],
+            Self::NoChanges | Self::Plan => &["wait-changeset", "cleanup"],
+            Self::ReplaceRolledBack | Self::ReplaceReview | Self::LeftoverChangeSet => &["create-changeset"],
+            Self::TakeOver | Self::Held => &["lock"],
+            Self::Refused | Self::References => &["validate"],
+            Self::FailingUpdate | Self::LateUpdate | Self::LateCreate => &["wait-execute", "cleanup"],
+            Self::Dirty => &["release-lock"],
+        }
+    }
+
+    /// The steps that are killed and run twice here.
+    pub(crate) fn is_late(self) -> bool {
+        matches!(self, Self::LateUpdate | Self::LateCreate)
+    }
+
+    fn is_update(self) -> bool {
+        matches!(
+            self,
+            Self::Update | Self::NoChanges | Self::FailingUpdate | Self::LeftoverChangeSet | Self::LateUpdate
+        )
+    }
+
+    pub(crate) fn is_plan(self) -> bool {
+        matches!(self, Self::Plan | Self::References)
+    }
+
+    fn is_broken(self) -> bool {
+        matches!(self, Self::FailingCreate | Self::FailingUpdate | Self::Dirty)
+    }
+
+    /// How it ends when nothing goes wrong.
+    pub(crate) fn end(self) -> &'static str {
+        match self {
+            Self::FailingCreate | Self::FailingUpdate => "FailureClean.StackError",
+            Self::LateUpdate | Self::LateCreate => "FailureClean.TimeoutError",
+            Self::Held => "FailureClean.LockExistsError",
+            Self::Refused => "FailureClean.BadReleaseError",
+            Self::Dirty => "FailureDirty.StackError",
+            _ => "Success",
+        }
+    }
+
+    /// What strikes in this scenario in any case.
+    pub(crate) fn strikes(self) -> Vec<Strike> {
+        let denied = Strike {
+            step: "cleanup",
+            call: Some(Call {
+                action: "cloudformation:DeleteStack".to_owned(),
+                nth: 0,
+            }),
+            kind: Kind::Denied,
+            tenacity: Tenacity::Machine,
+        };
+        if self == Self::Dirty { vec![denied] } else { Vec::new() }
+    }
+
+    /// Brings about the situation.
+    pub(crate) async fn prepare(self, world: &World, project: &str) -> Prepared {
+        let base = world.deployer.application(project);
+        let owner = base.owner().clone();
+        if self.is_update() {
+            let told = world
+                .deploy(&base.clone().with("Topic", topic("before")), &format!("{project}-0"))
+                .await;
+            assert!(told.run.outcome.is_ok(), "{project}: {:?}", told.run);
+        }
+        let earlier = fenrir_harness::execution_arn(&world.deployer, &format!("{project}-earlier"));
+        let ended = |status| world.deployer.aws().tell_execution(&earlier, status);
+        match self {
+            Self::ReplaceRolledBack => {
+                let left = base.clone().with("Topic", topic("left")).with("Broken", broken());
+                world.leave_change_set(&left, &earlier, true, true).await;
+            }
+            Self::ReplaceReview => {
+                let left = base.clone().with("Topic", topic("left"));
+                world.leave_change_set(&left, &earlier, true, false).await;
+            }
+            Self::LeftoverChangeSet => {
+                let left = base.clone().with("Topic", topic("left"));
+                world.leave_change_set(&left, &earlier, false, false).await;
+            }
+            Self::TakeOver | Self::Held => {
+                world.put_lock(&owner, &earlier, &format!("{project}-earlier")).await;
+                ended(if self == Self::Held { "RUNNING" } else { "ABORTED" });
+            }
+            _ => {}
+        }
+        let wanted = if self == Self::NoChanges { "before" } else { "wanted" };
+        let mut application = base.with("Topic", topic(wanted));
+        if self.is_broken() {
+            application = application.with("Broken", broken());
+        }
+        application = match self {
+            Self::Plan => application.release_field("operation", json!("plan")),
+            Self::References => referring(application).release_field("operation", json!("plan")),
+            Self::Refused => application.with(
+                "Named",
+                json!({"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "n"}}),
+            ),
+            Self::LateUpdate | Self::LateCreate => ["A", "B", "C"]
+                .into_iter()
+                .fold(application, |application, id| application.with(id, topic(id)))
+                .release_field("timeout", json!(SHORTEST_TIMEOUT)),
+            _ => application,
+        };
+        Prepared {
+            before: world.stack(&owner).await,
+            lock_before: world.lock(&owner).await,
+            locks_of_others: world.locks_of_others(&owner).await,
+            wanted: (!self.is_broken() && !self.is_plan()).then_some(wanted),
+            application,
+        }
+    }
+
+    /// Deploys under `strikes`.
+    pub(crate) async fn run(self, world: &World, prepared: &Prepared, release_id: &str, strikes: &[Strike]) -> Told {
+        let all: Vec<Strike> = strikes.iter().cloned().chain(self.strikes()).collect();
+        if !self.is_late() {
+            return world
+                .strike(&prepared.application, release_id, &all, Duration::ZERO)
+                .await;
+        }
+        let aws = world.deployer.aws();
+        aws.turn(&json!({"stack_seconds": SLOW_STACK}));
+        let ago = Duration::from_secs(SHORTEST_TIMEOUT) - LEFT;
+        let told = world.strike(&prepared.application, release_id, &all, ago).await;
+        aws.turn(&json!({"stack_seconds": World::STACK_SECONDS}));
+        told
+    }
+
+    /// What is deployed afterwards, when all is well again.
+    pub(crate) fn mended(prepared: &Prepared) -> Application {
+        let application = prepared.application.clone().with("Topic", topic("after"));
+        ["A", "B", "C", "Broken", "Named", "Worker"]
+            .into_iter()
+            .fold(application, Application::without)
+            .release_field("operation", json!("deploy"))
+            .release_field("timeout", json!(600))
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::NoChanges => "no-changes",
+            Self::Plan => "plan",
+            Self::References => "references",
+            Self::FailingCreate => "failing-create",
+            Self::FailingUpdate => "failing-update",
+            Self::ReplaceRolledBack => "replace-rolled-back",
+            Self::ReplaceReview => "replace-review",
+            Self::LeftoverChangeSet => "leftover-change-set",
+            Self::TakeOver => "take-over",
+            Self::Held => "held",
+            Self::Refused => "refused",
+            Self::LateUpdate => "late-update",
+            Self::LateCreate => "late-create",
+            Self::Dirty => "dirty",
+        })
+    }
+}
