@@ -27,9 +27,6 @@ pub const PATIENCE: Duration = Duration::from_secs(45);
 /// Pause before another look.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The states whose steps always make, execute or remove something.
-const AT_WORK: [&str; 3] = ["CreateChangeSet", "Execute", "CleanUp"];
-
 /// How long after an execution's end what is not seen will not be seen any more.
 const OLD: time::Duration = time::Duration::hours(1);
 
@@ -460,7 +457,7 @@ impl<'a> Case<'a> {
             is_last_own: false,
             may_recover: false,
             left_behind: false,
-            may_be_at_work: !self.is_fenced && self.was_at_work(),
+            may_be_at_work: self.was_at_work(),
             is_old: since > OLD,
         }
     }
@@ -479,8 +476,11 @@ impl<'a> Case<'a> {
             deployment.halt.is_some() || !deployment.overdue(at).is_negative()
         };
         match last.name.as_str() {
+            // Neither has anything to do any more once its change set is gone.
+            "CreateChangeSet" | "Execute" => !self.is_fenced,
+            "CleanUp" => true,
             "WaitExecute" => last.deployment.as_ref().is_none_or(stops),
-            name => AT_WORK.contains(&name),
+            _ => false,
         }
     }
 }
