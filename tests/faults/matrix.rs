@@ -118,7 +118,8 @@ pub(crate) fn cases(profiles: &BTreeMap<Scenario, Calls>) -> Vec<Case> {
                 // Once per action: where the call stands makes no difference when every one of them fails. What a step
                 // does before it does anything is the same in every deploy.
                 let is_new = known.insert((step, call.action.clone()));
-                let begins = ["dynamodb:GetItem", "sts:AssumeRole"].contains(&call.action.as_str());
+                let begins =
+                    ["dynamodb:BatchGetItem", "dynamodb:GetItem", "sts:AssumeRole"].contains(&call.action.as_str());
                 if call.nth == 0 && (is_new || !begins) {
                     add(Some(call), &TENACIOUS, Tenacity::Sdk);
                     add(Some(call), &ENDLESS, Tenacity::Machine);

@@ -79,7 +79,8 @@ impl World {
     pub(crate) const STACK_SECONDS: f64 = 0.01;
 
     pub(crate) async fn start() -> Self {
-        let deployer = Deployer::install_in_process();
+        let mut deployer = Deployer::install_in_process();
+        deployer.keep_config().await;
         deployer
             .aws()
             .turn(&json!({"stack_seconds": Self::STACK_SECONDS, "change_set_seconds": 0.02}));
