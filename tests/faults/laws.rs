@@ -64,7 +64,7 @@ pub(crate) struct Inspection<'a> {
 }
 
 impl<'a> Inspection<'a> {
-    /// The laws that are broken.
+    /// The laws that are broken. With a strike the next deploy is tried as well.
     pub(crate) async fn broken(
         world: &'a World,
         scenario: Scenario,
@@ -89,7 +89,9 @@ impl<'a> Inspection<'a> {
         inspection.record(end).await;
         inspection.nothing_whole_is_deleted().await;
         inspection.passes_unnoticed();
-        inspection.afterwards().await;
+        if strike.is_some() {
+            inspection.afterwards().await;
+        }
         inspection.broken
     }
 

@@ -39,6 +39,10 @@ pub(crate) enum Scenario {
     Held,
     /// The template breaks a rule.
     Refused,
+    /// SAM refuses what the policy let pass.
+    ChangeSetFails,
+    /// Tags and metadata do not fit into the state.
+    Large,
     /// An update that is not done in time.
     LateUpdate,
     /// A new stack that is not made in time.
@@ -99,7 +103,7 @@ fn referring(application: Application) -> Application {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Create,
         Self::Update,
         Self::NoChanges,
@@ -113,6 +117,8 @@ impl Scenario {
         Self::TakeOver,
         Self::Held,
         Self::Refused,
+        Self::ChangeSetFails,
+        Self::Large,
         Self::LateUpdate,
         Self::LateCreate,
         Self::Dirty,
@@ -129,6 +135,8 @@ impl Scenario {
             Self::TakeOver | Self::Held => &["lock"],
             Self::Refused | Self::References => &["validate"],
             Self::FailingUpdate | Self::LateUpdate | Self::LateCreate => &["wait-execute", "cleanup"],
+            Self::ChangeSetFails => &["wait-changeset"],
+            Self::Large => &["lock", "create-changeset"],
             Self::Dirty => &["release-lock"],
         }
     }
@@ -150,7 +158,10 @@ impl Scenario {
     }
 
     fn is_broken(self) -> bool {
-        matches!(self, Self::FailingCreate | Self::FailingUpdate | Self::Dirty)
+        matches!(
+            self,
+            Self::FailingCreate | Self::FailingUpdate | Self::Dirty | Self::ChangeSetFails
+        )
     }
 
     /// How it ends when nothing goes wrong.
@@ -160,6 +171,7 @@ impl Scenario {
             Self::LateUpdate | Self::LateCreate => "FailureClean.TimeoutError",
             Self::Held => "FailureClean.LockExistsError",
             Self::Refused => "FailureClean.BadReleaseError",
+            Self::ChangeSetFails => "FailureClean.ChangeSetError",
             Self::Dirty => "FailureDirty.StackError",
             _ => "Success",
         }
@@ -212,10 +224,20 @@ impl Scenario {
         }
         let wanted = if self == Self::NoChanges { "before" } else { "wanted" };
         let mut application = base.with("Topic", topic(wanted));
-        if self.is_broken() {
+        if self.is_broken() && self != Self::ChangeSetFails {
             application = application.with("Broken", broken());
         }
         application = match self {
+            Self::ChangeSetFails => application.with(
+                "Store",
+                json!({
+                    "Type": "AWS::Serverless::SimpleTable", "Properties": {"PrimaryKey": {"Name": "id"}},
+                }),
+            ),
+            Self::Large => application.release_field(
+                "metadata",
+                json!({"a": "x".repeat(1_000), "b": "x".repeat(1_000), "c": "x".repeat(1_000)}),
+            ),
             Self::Plan => application.release_field("operation", json!("plan")),
             Self::References => referring(application).release_field("operation", json!("plan")),
             Self::Refused => application.with(
@@ -256,7 +278,7 @@ impl Scenario {
     /// What is deployed afterwards, when all is well again.
     pub(crate) fn mended(prepared: &Prepared) -> Application {
         let application = prepared.application.clone().with("Topic", topic("after"));
-        ["A", "B", "C", "Broken", "Named", "Worker"]
+        ["A", "B", "C", "Broken", "Named", "Worker", "Store"]
             .into_iter()
             .fold(application, Application::without)
             .release_field("operation", json!("deploy"))
@@ -280,6 +302,8 @@ impl fmt::Display for Scenario {
             Self::TakeOver => "take-over",
             Self::Held => "held",
             Self::Refused => "refused",
+            Self::ChangeSetFails => "change-set-fails",
+            Self::Large => "large",
             Self::LateUpdate => "late-update",
             Self::LateCreate => "late-create",
             Self::Dirty => "dirty",

@@ -79,7 +79,8 @@ impl World {
     pub(crate) const STACK_SECONDS: f64 = 0.01;
 
     pub(crate) async fn start() -> Self {
-        let deployer = Deployer::install_in_process();
+        let mut deployer = Deployer::install_in_process();
+        deployer.keep_config().await;
         deployer
             .aws()
             .turn(&json!({"stack_seconds": Self::STACK_SECONDS, "change_set_seconds": 0.02}));
@@ -111,6 +112,11 @@ impl World {
         let trust = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole",
         }]});
+        // What IAM of the account says, as in the policy that every key has at first.
+        let root = format!("arn:aws:iam::{}:root", Deployer::ACCOUNT);
+        let by_iam = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*",
+        }]});
         let resource =
             |kind: &str, properties: Value| json!({"Type": format!("AWS::{kind}"), "Properties": properties});
         let template = json!({"Resources": {
@@ -125,7 +131,7 @@ impl World {
                 "VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.1.0/24",
                 "Tags": tags(&[("Name", SURROUNDINGS), ("DeployWithFenrir", "true")]),
             })),
-            "Key": resource("KMS::Key", json!({"KeyPolicy": {}, "Tags": tags(&[("FenrirAllAllowed", "true")])})),
+            "Key": resource("KMS::Key", json!({"KeyPolicy": by_iam, "Tags": tags(&[("FenrirAllAllowed", "true")])})),
             "Alias": resource("KMS::Alias", json!({
                 "AliasName": format!("alias/{SURROUNDINGS}"), "TargetKeyId": {"Ref": "Key"},
             })),

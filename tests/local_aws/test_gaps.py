@@ -468,6 +468,14 @@ class Gaps(unittest.TestCase):
         self.assertEqual(call["caller"], f"arn:aws:sts::{ACCOUNT}:assumed-role/traced/session")
         self.assertEqual(call["session_tags"], {"ProjectName": "p"})
 
+    def test_a_key_that_is_named_by_an_alias_is_the_key(self):
+        kms = self.aws.client("kms")
+        key = kms.create_key()["KeyMetadata"]["Arn"]
+        kms.create_alias(AliasName="alias/named", TargetKeyId=key)
+        looker = self.user("looker", {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key})
+        found = self.aws.client("kms", **looker).describe_key(KeyId="alias/named")
+        self.assertEqual(found["KeyMetadata"]["Arn"], key)
+
     def test_a_fault_strikes_as_often_as_it_was_ordered(self):
         self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])
         sqs = self.aws.client("sqs")

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub struct Deployer {
     aws: LocalAws,
     installed: Value,
+    config: Option<SdkConfig>,
 }
 
 /// What a step's Lambda runs with.
@@ -108,7 +109,11 @@ impl Deployer {
         );
         let installed = serde_json::from_slice(&output.stdout).unwrap();
         aws.turn(&json!({"stack_seconds": 0.1, "change_set_seconds": 0.2}));
-        Self { aws, installed }
+        Self {
+            aws,
+            installed,
+            config: None,
+        }
     }
 
     /// The local AWS it is installed in.
@@ -138,7 +143,23 @@ impl Deployer {
 
     /// Clients of the deployer's account.
     pub async fn config(&self) -> SdkConfig {
-        self.aws.config(Self::ACCOUNT, Self::REGION).await
+        match &self.config {
+            Some(config) => config.clone(),
+            None => self.aws.config(Self::ACCOUNT, Self::REGION).await,
+        }
+    }
+
+    /// Makes these clients once, for whoever uses one runtime only: their connections belong to the one at hand. To make
+    /// them anew reads the system's certificates each time.
+    pub async fn keep_config(&mut self) {
+        self.config = Some(self.config().await);
+    }
+
+    async fn config_of(&self, owner: &Owner) -> SdkConfig {
+        if owner.account == Self::ACCOUNT && owner.region == Self::REGION {
+            return self.config().await;
+        }
+        self.aws.config(&owner.account, &owner.region).await
     }
 
     /// Uploads the release into the bucket of its region, and returns it as JSON.
@@ -239,7 +260,7 @@ impl Deployer {
 
     /// The stack of this owner, if there is one (in review, too).
     pub async fn stack(&self, owner: &Owner) -> Option<Stack> {
-        let config = self.aws.config(&owner.account, &owner.region).await;
+        let config = self.config_of(owner).await;
         let found = aws_sdk_cloudformation::Client::new(&config)
             .describe_stacks()
             .stack_name(names::stack(owner))
@@ -251,7 +272,7 @@ impl Deployer {
 
     /// Names of the change sets that the owner's stack still has and that were not executed.
     pub async fn change_sets(&self, owner: &Owner) -> Vec<String> {
-        let config = self.aws.config(&owner.account, &owner.region).await;
+        let config = self.config_of(owner).await;
         let found = aws_sdk_cloudformation::Client::new(&config)
             .list_change_sets()
             .stack_name(names::stack(owner))
@@ -293,7 +314,7 @@ impl Deployer {
 
     /// Whether a table of this name is in the owner's account.
     pub async fn has_table(&self, owner: &Owner, name: &str) -> bool {
-        let config = self.aws.config(&owner.account, &owner.region).await;
+        let config = self.config_of(owner).await;
         aws_sdk_dynamodb::Client::new(&config)
             .describe_table()
             .table_name(name)

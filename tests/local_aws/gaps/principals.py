@@ -5,6 +5,7 @@ from .patch import everywhere
 
 def close() -> None:
     from ministack.core import iam_actions, iam_evaluator
+    from ministack.services import kms
 
     resource = iam_actions.extract_resource_arn
 
@@ -17,6 +18,9 @@ def close() -> None:
             name = (parameters.get("ChangeSetName") or [""])
             name = name[0] if isinstance(name, list) else name
             return name if name.startswith("arn:") else found
+        if service == "kms" and ":alias/" in found:
+            # The resource is the key, whatever it is named by. AWS KMS Developer Guide, "Controlling access to aliases".
+            return (kms._resolve_key(found) or {}).get("Arn", found)
         return found
 
     everywhere(resource, extract)
