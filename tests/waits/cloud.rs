@@ -252,7 +252,7 @@ impl Cloud {
         Outcome {
             run,
             added: since(end),
-            period: since(before) - since(last),
+            period: since(before).saturating_sub(since(last)),
             tail: since(last),
             calls: self.server.requests().len() - calls,
         }
