@@ -59,14 +59,16 @@ impl Way {
         ended
     }
 
-    /// Runs the machine with any input, and waits for the end.
-    async fn run(self, name: &str, input: Value) -> Ended {
-        match self {
+    /// Runs the machine with any input for the application, and waits for the end.
+    async fn run(self, application: &Application, name: &str, input: Value) -> Ended {
+        let ended = match self {
             Self::StepFunctions => {
                 let execution = deployer().start_execution(name, &input).await;
                 deployer().end_of(&execution).await
             }
             Self::InProcess => fenrir_harness::run(deployer(), name, input).await,
-        }
+        };
+        agreement::tell(application, name, &ended).await;
+        ended
     }
 }

@@ -126,7 +126,7 @@ async fn a_region_without_a_bucket(way: Way) {
     let application = deployer()
         .application_in(&name, Deployer::ACCOUNT, Deployer::CLOSED_REGION)
         .with("Jobs", queue());
-    let ended = way.run(&name, application.release(&name)).await;
+    let ended = way.run(&application, &name, application.release(&name)).await;
     let said = [
         "the deployer has no bucket in `ap-southeast-2`: there is no `fenrir-111111111111-ap-southeast-2`",
         "an administrator installs or updates the stack `fenrir-region` (`region.yml`) there, or takes the region off \
@@ -166,9 +166,9 @@ async fn a_region_whose_bucket_is_somebody_elses(way: Way) {
         .await;
     assert!(lured.is_ok(), "the stranger lets the whole account in");
 
-    let ended = way.run(&name, release).await;
+    let ended = way.run(&application, &name, release).await;
     let said = [
-        "`fenrir-111111111111-ca-central-1` belongs to another account",
+        "`fenrir-111111111111-ca-central-1`: it belongs to another account",
         "an administrator installs or updates the stack `fenrir-region` (`region.yml`) there, or takes the region off \
          the deployer's list",
     ];

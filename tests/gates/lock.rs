@@ -123,15 +123,15 @@ async fn a_record_that_cannot_be_mended_keeps_nobody_from_deploying() {
     let deployment = world.deployment("release-1").await;
     world
         .aws
-        .order_faults(&json!([{"action": "dynamodb:GetItem", "fault": "denied"}]));
+        .order_faults(&json!([{"action": "dynamodb:GetItem", "fault": "denied", "times": 2}]));
     // Longer than any function lives.
     let environment = world.environment(&lock::STEP);
     let later = environment.with_clock(|| OffsetDateTime::now_utc() + Duration::minutes(17));
     lock::run(&later, deployment).await.unwrap();
     assert_eq!(
         world.calls_of("dynamodb:GetItem"),
-        2,
-        "Validate looks for the release, Lock for the record"
+        3,
+        "Validate looks for the release, Lock for the record: what it left, and to mend it"
     );
     world.aws.order_faults(&json!([]));
     let holder = world.locks().holder(&owner()).await.unwrap().unwrap();

@@ -472,7 +472,7 @@ class Gaps(unittest.TestCase):
         kms = self.aws.client("kms")
         key = kms.create_key()["KeyMetadata"]["Arn"]
         kms.create_alias(AliasName="alias/named", TargetKeyId=key)
-        looker = self.user("looker", {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key})
+        looker = self.user("alias-looker", {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key})
         found = self.aws.client("kms", **looker).describe_key(KeyId="alias/named")
         self.assertEqual(found["KeyMetadata"]["Arn"], key)
 

@@ -141,7 +141,13 @@ struct Work {
 impl Work {
     /// What is left, by the state; where the state knows nothing because an answer was lost, by the execution's marks.
     async fn find(&self, deployment: &Deployment) -> Result<Option<Left>, StepError> {
-        if let Some(left) = known(deployment) {
+        if let Some(mut left) = known(deployment) {
+            if is_outdated(deployment) {
+                // CreateChangeSet was to make it anew under its name, and did not come so far as to say so.
+                let seen = self.stacks.own_change_set(&left.stack, &self.marks).await;
+                let seen = seen.map_err(|fault| reading(fault, "the change set"))?;
+                left.change_set = seen.map(|seen| seen.arn).or(left.change_set);
+            }
             return Ok(Some(left));
         }
         let stack = self.stacks.describe(&self.name).await;
@@ -160,6 +166,15 @@ impl Work {
                 is_touched: is_own,
             }));
         }
+        // CreateChangeSet had gone on with the rollback of an earlier update. However that ends, it was so before.
+        let rolls_back = stack.status.row().tidy == Tidy::Await && stack.status != Status::DeleteInProgress;
+        if rolls_back && self.has_recovered_before(&stack.arn).await? {
+            let settled = self.stacks.settled(&stack.arn, self.patience()).await;
+            return match settled.map_err(|fault| reading(fault, "the stack"))? {
+                Some(_) => Ok(None),
+                None => Err(self.later("the rollback of an earlier update is gone on with")),
+            };
+        }
         // CreateChangeSet had begun to make room.
         let deletes = stack.status == Status::DeleteInProgress && self.is_last_own(&stack.arn).await?;
         Ok(deletes.then_some(Left {
@@ -168,6 +183,11 @@ impl Work {
             is_own: true,
             is_touched: true,
         }))
+    }
+
+    async fn has_recovered_before(&self, stack: &str) -> Result<bool, StepError> {
+        let tried = self.stacks.has_recovered(stack, &self.marks.recover_before()).await;
+        tried.map_err(|fault| reading(fault, "the stack's events"))
     }
 
     async fn is_last_own(&self, stack: &str) -> Result<bool, StepError> {
@@ -213,6 +233,12 @@ impl Work {
                     if !self.is_last_own(&left.stack).await? {
                         return Ok(End::Clean);
                     }
+                    // Once: whatever CloudFormation answered, what still failed then is for a person.
+                    let tidy = if recovered && tidy == Tidy::Recover {
+                        Tidy::Dirty
+                    } else {
+                        tidy
+                    };
                     self.settle(left, status, tidy).await?;
                     recovered |= tidy == Tidy::Recover;
                 }
@@ -255,7 +281,7 @@ impl Work {
             tracing::info!(stack = left.stack, "going on with a rollback that failed");
             let begun = self
                 .stacks
-                .continue_rollback(&left.stack, &self.owner, &self.marks)
+                .continue_rollback(&left.stack, &self.owner, &self.marks.recover_own())
                 .await;
             begun.map_err(|fault| {
                 fault.into_step(
@@ -272,7 +298,7 @@ impl Work {
     }
 
     async fn has_recovered(&self, left: &Left) -> Result<bool, StepError> {
-        let tried = self.stacks.has_recovered(&left.stack, &self.marks).await;
+        let tried = self.stacks.has_recovered(&left.stack, &self.marks.recover_own()).await;
         tried.map_err(|fault| reading(fault, "the stack's events"))
     }
 
@@ -358,6 +384,12 @@ fn known(deployment: &Deployment) -> Option<Left> {
         // A change set that never became ready was never executed: an updated stack is as it was.
         is_touched: is_own || change_set.status == ChangeSetStatus::Ready,
     })
+}
+
+/// Whether the change set that the state names is one that another has outdated.
+fn is_outdated(deployment: &Deployment) -> bool {
+    let change_set = deployment.change_set.as_ref();
+    change_set.is_some_and(|change_set| change_set.status == ChangeSetStatus::Obsolete)
 }
 
 /// What to do next about a stack.
@@ -523,7 +555,7 @@ mod tests {
         )
         .await;
         assert_eq!(end, Ok(End::Recovered), "{calls:?}");
-        let recover = Marks::of("arn:execution").recover();
+        let recover = Marks::of("arn:execution").recover_own();
         let tried = || {
             own(&[
                 ("UPDATE_ROLLBACK_FAILED", recover.as_str(), ""),

@@ -56,7 +56,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Makes the change set.
 ///
 /// # Errors
-/// `LockLostError`; `StackError` when the stack is somebody else's, in progress, or in a state that a person must
+/// `LockLostError`; `HaltError`; `TimeoutError`; `StackError` when the stack is somebody else's, in progress, or in a state that a person must
 /// mend; `ChangeSetError` when CloudFormation refuses; `TransientError`, also while an old stack is being deleted;
 /// `InternalError`.
 pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
@@ -70,9 +70,16 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         return Err(StepError::new(
             ErrorName::HaltError,
             format!(
-                "the deploy was stopped before anything was changed: {}",
+                "the deploy was stopped before its change set was made: {}",
                 halt.describe()
             ),
+        ));
+    }
+    if !deployment.overdue(env.now()).is_negative() {
+        return Err(StepError::new(
+            ErrorName::TimeoutError,
+            "the timeout passed before the change set was made; run `fenrir deploy` again, with a longer `--timeout` if this \
+             is usual",
         ));
     }
     if !deployment.template.is_own(head) || deployment.stack.name != names::stack(&owner) {
@@ -166,14 +173,17 @@ impl Work {
     /// An update that could not be rolled back: often what was in the way is gone by now.
     async fn recover(&self, stack: &Stack) -> Result<Prepared, StepError> {
         self.check_owner(stack)?;
-        let tried = self.stacks.has_recovered(&stack.arn, &self.marks).await;
+        let tried = self
+            .stacks
+            .has_recovered(&stack.arn, &self.marks.recover_before())
+            .await;
         if tried.map_err(|fault| reading(fault, "the stack's events"))? {
             return Err(self.refusal(&refusal(stack.status)));
         }
         tracing::info!(stack = stack.arn, "going on with a rollback that failed");
         let begun = self
             .stacks
-            .continue_rollback(&stack.arn, &self.owner, &self.marks)
+            .continue_rollback(&stack.arn, &self.owner, &self.marks.recover_before())
             .await;
         begun.map_err(|fault| {
             fault.into_step(
@@ -193,7 +203,10 @@ impl Work {
         if !rolls_back {
             return Ok(false);
         }
-        let own = self.stacks.has_recovered(&stack.arn, &self.marks).await;
+        let own = self
+            .stacks
+            .has_recovered(&stack.arn, &self.marks.recover_before())
+            .await;
         own.map_err(|fault| reading(fault, "the stack's events"))
     }
 
@@ -549,7 +562,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_rollback_is_gone_on_with_once_and_no_resource_is_skipped() {
-        let token = Marks::of("arn:execution").recover();
+        let token = Marks::of("arn:execution").recover_before();
         let stuck = || stack(Status::UpdateRollbackFailed, "p");
         let begun = events(&[("UPDATE_ROLLBACK_FAILED", "theirs"), ("UPDATE_IN_PROGRESS", "theirs")]);
         let (prepared, calls) = prepare(vec![stuck(), begun, ok("ContinueUpdateRollback", ""), stuck()]).await;

@@ -10,7 +10,7 @@ use fenrir_lambda::Environment;
 use fenrir_lambda::alert::{Alert, Tidings};
 use fenrir_stacks::events::{self, Event};
 use fenrir_stacks::marks::Marks;
-use fenrir_stacks::status::{Conclude, Tidy};
+use fenrir_stacks::status::{Conclude, Prepare, Tidy};
 use fenrir_stacks::{ChangeSetSeen, Stacks, Status};
 use fenrir_store::locks::Error as LockError;
 use fenrir_store::records::Error as RecordError;
@@ -103,6 +103,32 @@ pub async fn mend(
         }
         _ => Ok(Settlement::NothingToDo),
     }
+}
+
+/// Whether what the execution that `holder` names has left is for a person to look at: its lock is then not to be taken
+/// over, and the watchdog marks it. `false` where nothing is known of it.
+///
+/// # Errors
+/// As [`settle`].
+pub async fn is_dirty(
+    env: &Environment,
+    stacks: Stacks,
+    owner: &Owner,
+    holder: &Holder,
+    ended: &Ended,
+) -> Result<bool, StepError> {
+    let Some(record) = started(env, owner, &holder.release_id).await? else {
+        return Ok(false);
+    };
+    if record.execution != holder.execution {
+        return Ok(false);
+    }
+    let head = head(owner, &record);
+    let look = Case::new(env, stacks, head, &record, ended, None).look().await?;
+    let found = judgement::of_record(&look.evidence);
+    // A rollback that failed the next deploy goes on with by itself.
+    let recovers = look.evidence.status.row().prepare == Prepare::Recover;
+    Ok(found.is_some_and(|found| found.status() == fenrir_store::Status::FailureDirty) && !recovers)
 }
 
 /// The record, if it says that the release has started.
@@ -274,8 +300,11 @@ impl<'a> Case<'a> {
             let marked = locks.mark_dirty(&self.owner, &self.record.execution, &end.cause).await;
             match marked {
                 Ok(()) => {}
-                // Somebody took or removed it meanwhile: there is nothing of its to mark.
-                Err(LockError::Lost(_)) => tracing::warn!("the lock went to somebody else meanwhile"),
+                // Somebody took or removed it meanwhile: there is nothing of its to mark, and no lock that stays.
+                Err(LockError::Lost(_)) => {
+                    tracing::warn!("the lock went to somebody else meanwhile");
+                    return self.mend(true).await;
+                }
                 Err(error) => return Err(error.into_step("marking the lock as dirty")),
             }
             tell(self.env, &self.head, self.record, &end).await?;
@@ -284,13 +313,13 @@ impl<'a> Case<'a> {
         let record = end.record(self.record, self.ended, self.env);
         let put = records(self.env).put(&self.owner, &record);
         let put = put.map_err(|error| error.into_step(ErrorName::LockError, "writing the record"))?;
-        match locks.along(put).release(&self.owner, &self.record.execution).await {
-            Ok(()) => {}
-            Err(LockError::Recorded) => return Ok(Settlement::NothingToDo),
-            Err(error) => return Err(error.into_step("releasing the lock")),
-        }
+        // Told before it is written down: told twice is better than never.
         tell(self.env, &self.head, self.record, &end).await?;
-        Ok(said(&record))
+        match locks.along(put).release(&self.owner, &self.record.execution).await {
+            Ok(()) => Ok(said(&record)),
+            Err(LockError::Recorded) => Ok(Settlement::NothingToDo),
+            Err(error) => Err(error.into_step("releasing the lock")),
+        }
     }
 
     /// The execution does not hold its lock any more.
@@ -389,7 +418,10 @@ impl<'a> Case<'a> {
         self.verify().await?;
         self.is_continued = true;
         tracing::info!(stack = arn, "going on with a rollback that failed");
-        let begun = self.stacks.continue_rollback(arn, &self.owner, &self.marks).await;
+        let begun = self
+            .stacks
+            .continue_rollback(arn, &self.owner, &self.marks.recover_own())
+            .await;
         begun.map_err(|fault| {
             let doing = format!("going on with the rollback of stack `{}`", self.name);
             fault.into_step(ErrorName::StackError, &doing)
@@ -441,7 +473,7 @@ impl<'a> Case<'a> {
             look.evidence.is_last_own = own.map_err(|fault| reading(fault, "the stack's events"))?;
         }
         if tidy == Tidy::Recover && look.evidence.is_last_own && !self.is_continued {
-            let tried = self.stacks.has_recovered(&arn, &self.marks).await;
+            let tried = self.stacks.has_recovered(&arn, &self.marks.recover_own()).await;
             look.evidence.may_recover = !tried.map_err(|fault| reading(fault, "the stack's events"))?;
         }
         Ok(look)
@@ -478,7 +510,8 @@ impl<'a> Case<'a> {
         match last.name.as_str() {
             // Neither has anything to do any more once its change set is gone.
             "CreateChangeSet" | "Execute" => !self.is_fenced,
-            "CleanUp" => true,
+            // ReleaseLock may still mark the lock as dirty.
+            "CleanUp" | "ReleaseLock" => true,
             "WaitExecute" => last.deployment.as_ref().is_none_or(stops),
             _ => false,
         }

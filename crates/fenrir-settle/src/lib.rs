@@ -13,4 +13,4 @@ pub mod execution;
 pub mod judgement;
 mod words;
 
-pub use case::{PATIENCE, Settlement, mend, settle};
+pub use case::{PATIENCE, Settlement, is_dirty, mend, settle};

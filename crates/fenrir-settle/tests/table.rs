@@ -398,7 +398,7 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
 async fn a_rollback_that_was_gone_on_with_in_vain_is_for_a_person() {
     let stuck = fenrir_stacks::Status::UpdateRollbackFailed;
     let mut lines = history(stuck);
-    let recover = Marks::of(EXECUTION).recover();
+    let recover = Marks::of(EXECUTION).recover_own();
     lines.extend([
         ("UPDATE_ROLLBACK_IN_PROGRESS", recover.clone()),
         ("UPDATE_ROLLBACK_FAILED", recover),

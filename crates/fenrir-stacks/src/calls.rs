@@ -28,6 +28,9 @@ const CLOCKS: time::Duration = time::Duration::minutes(10);
 /// Findings that are read of one change set: one of 500 resources may have thousands, and nobody reads so many.
 const MOST_FINDINGS: usize = 500;
 
+/// How long a look waits for what was just begun to be seen.
+const LAG: Duration = Duration::from_secs(1);
+
 /// CloudFormation of one account and region.
 #[derive(Debug, Clone)]
 pub struct Stacks {
@@ -481,28 +484,31 @@ impl Stacks {
     ///
     /// # Errors
     /// Any other fault of `ContinueUpdateRollback`.
-    pub async fn continue_rollback(&self, stack: &str, owner: &Owner, marks: &Marks) -> Result<(), Fault> {
+    pub async fn continue_rollback(&self, stack: &str, owner: &Owner, token: &str) -> Result<(), Fault> {
         let answer = self
             .client
             .continue_update_rollback()
             .stack_name(stack)
             .role_arn(service_role(owner))
-            .client_request_token(marks.recover())
+            .client_request_token(token)
             .send()
             .await;
         match answer.map_err(|error| fault("cloudformation:ContinueUpdateRollback", &error)) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                // Its reads may lag behind: what still seems to have failed now has perhaps just begun.
+                sleep(LAG).await;
+                Ok(())
+            }
             Err(fault) if fault.is("ValidationError") || fault.is("TokenAlreadyExistsException") => Ok(()),
             Err(fault) => Err(fault),
         }
     }
 
-    /// Whether this execution has asked already that the stack's last rollback go on.
+    /// Whether somebody has asked already, with this token, that the stack's last rollback go on.
     ///
     /// # Errors
     /// Any fault of `DescribeStackEvents`.
-    pub async fn has_recovered(&self, stack: &str, marks: &Marks) -> Result<bool, Fault> {
-        let token = marks.recover();
+    pub async fn has_recovered(&self, stack: &str, token: &str) -> Result<bool, Fault> {
         let is_own = |event: &Event| event.token == token && event.of_stack(stack).is_some();
         let is_start = |event: &Event| event.of_stack(stack).is_some_and(Status::is_start);
         let read = self.events(stack, |event| is_own(event) || is_start(event)).await?;

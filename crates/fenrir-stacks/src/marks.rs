@@ -64,10 +64,16 @@ impl Marks {
         format!("{}-again", self.stem)
     }
 
-    /// Token of `ContinueUpdateRollback`.
+    /// Token of `ContinueUpdateRollback` before the execution's own update: of what an earlier one left.
     #[must_use]
-    pub fn recover(&self) -> String {
-        format!("{}-recover", self.stem)
+    pub fn recover_before(&self) -> String {
+        format!("{}-recover-before", self.stem)
+    }
+
+    /// Token of `ContinueUpdateRollback` after the execution's own update.
+    #[must_use]
+    pub fn recover_own(&self) -> String {
+        format!("{}-recover-own", self.stem)
     }
 
     /// Token of `CancelUpdateStack`.
@@ -103,7 +109,8 @@ mod tests {
             marks.execute(),
             marks.cancel(),
             marks.delete(),
-            marks.recover(),
+            marks.recover_before(),
+            marks.recover_own(),
             marks.change_set_again(),
         ] {
             assert!(mark.starts_with(|c: char| c.is_ascii_alphabetic()), "{mark}");

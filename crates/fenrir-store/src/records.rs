@@ -195,11 +195,13 @@ impl Records {
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression(
-                "attribute_not_exists(#owner) OR (#execution = :me AND #status IN (:started, :refused, :this))",
+                "attribute_not_exists(#owner) OR (#execution = :me AND #status IN (:started, :refused, :this) AND \
+                 attribute_not_exists(#unlocked))",
             )
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#execution", "execution")
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#unlocked", "unlocked")
             .expression_attribute_values(":me", text(&record.execution))
             .expression_attribute_values(":started", status(Status::Started)?)
             .expression_attribute_values(":refused", status(Status::Refused)?)

@@ -75,7 +75,7 @@ pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment
         .map_err(|error| error.into_step(ErrorName::LockError, "recording the release as started"))?;
     // In one transaction: nobody holds a lock for a release that nothing is known of.
     let locks = Locks::new(env.own(), &env.settings().locks_table).along(record);
-    match take(env, &deployment, &locks, &holder).await {
+    match take(env, &deployment, &locks, &records, &holder).await {
         Ok(()) => Ok(deployment),
         Err(error) if error.name == ErrorName::LockExistsError => {
             Err(refused(env, &records, &deployment, started, error).await)
@@ -132,7 +132,13 @@ fn started(deployment: &Deployment, manifest: Manifest) -> Record {
 }
 
 /// Takes the lock, if need be from an execution that left it behind.
-async fn take(env: &Environment, deployment: &Deployment, locks: &Locks, holder: &Holder) -> Result<(), StepError> {
+async fn take(
+    env: &Environment,
+    deployment: &Deployment,
+    locks: &Locks,
+    records: &Records,
+    holder: &Holder,
+) -> Result<(), StepError> {
     let head = &deployment.release;
     let error = match locks.acquire(&head.owner(), holder).await {
         Ok(()) => return Ok(()),
@@ -154,9 +160,19 @@ async fn take(env: &Environment, deployment: &Deployment, locks: &Locks, holder:
                 Found::InUse(why) => refusal(head, Error::Held(other), Some(&why)),
             }
         }
+        // The first try took the lock, its answer was lost, and since then somebody froze the project: what has begun goes on.
+        Err(Error::Frozen(_)) if is_started(records, deployment).await? => return Ok(()),
         Err(error) => refusal(head, error, None),
     };
     Err(error)
+}
+
+/// Whether this very execution has recorded the release as started, which it does in the transaction that takes the lock.
+async fn is_started(records: &Records, deployment: &Deployment) -> Result<bool, StepError> {
+    let head = &deployment.release;
+    let record = records.get(&head.owner(), &head.release_id).await;
+    let record = record.map_err(|error| error.into_step(ErrorName::LockError, "reading the release's record"))?;
+    Ok(record.is_some_and(|record| record.status == Status::Started && record.execution == deployment.execution.arn))
 }
 
 fn refusal(head: &Head, error: Error, more: Option<&str>) -> StepError {
@@ -199,6 +215,12 @@ async fn look_at(env: &Environment, deployment: &Deployment, other: &Holder) -> 
             timestamp::format(until)
         )));
     }
+    if ended.error.starts_with("FailureDirty") {
+        return Ok(Found::InUse(format!(
+            "its execution ended dirty and could not mark the lock; the watchdog does it: {}",
+            ended.cause
+        )));
+    }
     let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
     let stack = stacks.describe(&deployment.stack.name).await.map_err(|fault| {
         fault.into_step(
@@ -206,13 +228,25 @@ async fn look_at(env: &Environment, deployment: &Deployment, other: &Holder) -> 
             "looking at the stack of a lock that was left behind",
         )
     })?;
-    Ok(match stack.filter(|stack| stack.status.in_progress()) {
-        None => Found::LeftBehind(ended),
-        Some(_) => Found::InUse(format!(
-            "its execution has ended, but its stack `{}` is still in progress",
-            deployment.stack.name
-        )),
-    })
+    let name = &deployment.stack.name;
+    if stack.is_some_and(|stack| stack.status.in_progress()) {
+        return Ok(Found::InUse(format!(
+            "its execution has ended, but its stack `{name}` is still in progress"
+        )));
+    }
+    let owner = deployment.release.owner();
+    match Box::pin(fenrir_settle::is_dirty(env, stacks, &owner, other, &ended)).await {
+        Ok(false) => Ok(Found::LeftBehind(ended)),
+        Ok(true) => Ok(Found::InUse(format!(
+            "its execution has ended and left something behind in its stack `{name}`; the watchdog says what"
+        ))),
+        Err(error) if error.name == ErrorName::TransientError => Err(error),
+        Err(error) => {
+            // Trying again would not help, and CreateChangeSet judges the stack itself.
+            tracing::warn!(%error, "what the execution that ended has left cannot be looked at");
+            Ok(Found::LeftBehind(ended))
+        }
+    }
 }
 
 /// Writes the end into the record of the execution whose lock was taken over. That this cannot be done keeps nobody from

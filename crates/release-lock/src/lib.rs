@@ -13,6 +13,7 @@ use fenrir_core::timestamp;
 use fenrir_lambda::alert::{Alert, Tidings};
 use fenrir_lambda::{Environment, Step};
 use fenrir_store::locks::Error;
+use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Locks, Objects, Record, Records};
 
 pub use verdict::verdict;
@@ -60,7 +61,11 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         };
         // Also without a record: somebody has to look.
         alert.publish(env).await?;
-        written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
+        match written {
+            // The first try wrote it, its answer was lost, and somebody has unlocked it since.
+            Err(RecordError::Used(_)) => tracing::warn!("the record says another end, or was unlocked already"),
+            written => written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?,
+        }
     } else {
         let record = records.put(&owner, &record);
         let record = record.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;

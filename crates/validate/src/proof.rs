@@ -92,8 +92,8 @@ fn closed_region(env: &Environment, head: &Head, error: &Error) -> Option<Proble
             format!("the deployer has no bucket in `{region}`: `{bucket}` lies in another region")
         }
         Error::Fault(fault) if fault.kind == FaultKind::Denied && !is_home => format!(
-            "the deployer may not read its bucket of `{region}`: `{bucket}` belongs to another account, or its policy \
-             is not that of `region.yml`"
+            "the deployer may not read its bucket `{bucket}`: it belongs to another account, or its policy is not that of \
+             `region.yml`"
         ),
         _ => return None,
     };

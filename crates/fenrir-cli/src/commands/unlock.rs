@@ -29,14 +29,19 @@ async fn unlock(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop>
         reason: arguments.reason.reason.clone(),
     };
     let frozen = Frozen::of(&aws, &arguments.scope, arguments.breadth)?;
-    // The lock first: it takes more rights, and without them nothing is done.
     let holder = match &frozen.owner {
         Some(owner) => work.tables.holder(owner).await?.map(|holder| (owner, holder)),
         None => None,
     };
     let removed = match &holder {
         Some((owner, holder)) if holder.dirty => {
-            work.remove(owner, holder).await?;
+            if let Err(fault) = work.remove(owner, holder).await {
+                // The right to end a freeze is another one.
+                if work.lift(&frozen).await? {
+                    printer.result(&format!("no longer frozen: {}", frozen.name));
+                }
+                return Err(fault.into());
+            }
             printer.result(&format!(
                 "removed the lock that release `{}` had kept since `{}`: {}",
                 holder.release_id,
