@@ -41,9 +41,12 @@ def main() -> int:
         rows.append((f"{step}: spawn to next, CPU ms (wall ms)", f"{cpu:.0f} ({wall:.0f})", "8", "<= 8"))
         rows.append((f"{step}: idle memory, MiB", f"{memory:.1f}", "20", "<= 10"))
     rows += deploy_rows()
+    waiting = waiting_rows()
+    half_an_hour = next(row for row in waiting if row[0] == "30 min")
+    rows.append(("a stack of 30 minutes: states entered", half_an_hour[3], "1,090", "<= 150"))
     show([("", "Fenrir", "2018-2020", "aim"), *rows])
     print()
-    show(waiting_rows())
+    show(waiting)
     return 0
 
 

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 ROOT = Path(__file__).resolve().parent.parent
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 PAGE = "docs/install.md"
-TEMPLATES = ["template.yml", "account.yml", "examples/full/outside.yml"]
+TEMPLATES = ["template.yml", "account.yml", "region.yml", "examples/full/outside.yml"]
 
 # The translator asks boto3 for a region, and takes it from here.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")

@@ -15,12 +15,15 @@ mod agreement;
 mod bad_releases;
 mod command;
 mod failures;
+mod people;
+mod places;
 mod scenarios;
 mod workplace;
 
 use std::sync::OnceLock;
 
 use fenrir_testkit::{Application, Deployer, Ended};
+use serde_json::Value;
 
 /// The one installation.
 fn deployer() -> &'static Deployer {
@@ -54,5 +57,16 @@ impl Way {
         };
         agreement::tell(application, release_id, &ended).await;
         ended
+    }
+
+    /// Runs the machine with any input, and waits for the end.
+    async fn run(self, name: &str, input: Value) -> Ended {
+        match self {
+            Self::StepFunctions => {
+                let execution = deployer().start_execution(name, &input).await;
+                deployer().end_of(&execution).await
+            }
+            Self::InProcess => fenrir_harness::run(deployer(), name, input).await,
+        }
     }
 }

@@ -27,7 +27,7 @@ const UNTIL_EXECUTED: [&str; 10] = [
 ];
 
 /// A queue of the developer's.
-fn queue() -> Value {
+pub(crate) fn queue() -> Value {
     json!({"Type": "AWS::SQS::Queue"})
 }
 
@@ -42,7 +42,7 @@ fn assert_path(ended: &Ended, start: &[&str], end: &[&str]) {
 }
 
 /// After `Success` and `FailureClean`: no lock, no change set.
-async fn assert_nothing_held(application: &Application) {
+pub(crate) async fn assert_nothing_held(application: &Application) {
     let owner = application.owner();
     assert_eq!(deployer().lock(owner).await, None, "the lock is released");
     assert_eq!(deployer().change_sets(owner).await, Vec::<String>::new());
@@ -56,13 +56,13 @@ async fn assert_record(application: &Application, release_id: &str, status: &str
     assert_eq!(record["status"], status);
 }
 
-async fn stack_status(application: &Application) -> Option<String> {
+pub(crate) async fn stack_status(application: &Application) -> Option<String> {
     let stack = deployer().stack(application.owner()).await?;
     Some(stack.stack_status()?.as_str().to_owned())
 }
 
 /// A failure says what failed, ends with the release, and has a name that an alert rule can match.
-fn assert_failed(ended: &Ended, error: &str, said: &[&str], release_id: &str) {
+pub(crate) fn assert_failed(ended: &Ended, error: &str, said: &[&str], release_id: &str) {
     assert_eq!(
         (ended.status.as_str(), ended.error.as_str()),
         ("FAILED", error),
@@ -277,11 +277,13 @@ async fn another_account(way: Way) {
 /// Each scenario is one test, and runs both ways.
 macro_rules! both_ways {
     ($($scenario:ident),* $(,)?) => {
-        mod both_ways {
+        mod on_both_ways {
             $(#[tokio::test] async fn $scenario() { crate::agreement::both(super::$scenario).await; })*
         }
     };
 }
+
+pub(crate) use both_ways;
 
 both_ways!(
     success,

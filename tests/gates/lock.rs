@@ -5,8 +5,9 @@ use fenrir_core::deployment::ManifestAt;
 use fenrir_core::error::ErrorName;
 use fenrir_store::Status;
 use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
-use crate::world::{ACCOUNT, World, application, execution, holder, owner};
+use crate::world::{ACCOUNT, World, application, execution, holder, owner, record};
 
 impl World {
     async fn lock(
@@ -87,13 +88,52 @@ async fn a_lock_is_taken_over_only_from_an_execution_that_has_ended() {
 
     // The refusal's answer was lost, and meanwhile the other has ended.
     machines.stop_execution().execution_arn(&running).send().await.unwrap();
-    world.lock(&deployment).await.unwrap();
+    let refused = world.lock(&deployment).await.unwrap_err();
+    assert_eq!(refused.name, ErrorName::LockExistsError);
+    assert!(
+        refused
+            .message
+            .contains("was stopped from outside, and a step of it may run until `"),
+        "{refused}"
+    );
+    // Longer than any function lives.
+    let environment = world.environment(&lock::STEP);
+    let later = environment.with_clock(|| OffsetDateTime::now_utc() + Duration::minutes(17));
+    lock::run(&later, deployment).await.unwrap();
     let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
     assert_eq!((record.status, record.cause), (Status::Started, None));
     assert_eq!(
         world.locks().holder(&owner()).await.unwrap().unwrap().release_id,
         "release-1"
     );
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_mended_keeps_nobody_from_deploying() {
+    let world = World::start().await;
+    let machines = world.make_machine().await;
+    let request = machines
+        .start_execution()
+        .state_machine_arn("arn:aws:states:us-east-1:111111111111:stateMachine:fenrir");
+    let left = request.name("release-0").send().await.unwrap().execution_arn;
+    machines.stop_execution().execution_arn(&left).send().await.unwrap();
+    let started = record("release-0", Status::Started);
+    world.records().write(&owner(), &started).await.unwrap();
+    world.locks().acquire(&owner(), &holder("release-0")).await.unwrap();
+    let deployment = world.deployment("release-1").await;
+    world
+        .aws
+        .order_faults(&json!([{"action": "dynamodb:GetItem", "fault": "denied"}]));
+    world.lock(&deployment).await.unwrap();
+    assert_eq!(
+        world.calls_of("dynamodb:GetItem"),
+        2,
+        "Validate looks for the release, Lock for the record"
+    );
+    world.aws.order_faults(&json!([]));
+    let holder = world.locks().holder(&owner()).await.unwrap().unwrap();
+    assert_eq!(holder.release_id, "release-1");
+    assert_eq!(world.records().get(&owner(), "release-0").await, Ok(Some(started)));
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ pub type Invoke<'a> = dyn Fn(&'static str, Value) -> Pin<Box<dyn Future<Output =
 
 /// Uploads the release and runs the machine to its end.
 pub async fn deploy(deployer: &Deployer, application: &Application, release_id: &str) -> Ended {
-    let release = application.upload(&deployer.config().await, release_id).await;
+    let release = deployer.upload(application, release_id).await;
     run(deployer, release_id, release).await
 }
 

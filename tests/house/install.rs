@@ -11,7 +11,7 @@ use crate::iam::{actions, statements};
 
 const PAGE: &str = "docs/install.md";
 
-/// The policies of the page, in its order: developer, operator, organisation.
+/// The policies of the page, in its order: developer, operator, administrator, organisation.
 fn policies() -> Vec<Value> {
     let page = text(PAGE);
     let blocks = page
@@ -27,12 +27,14 @@ fn of_sid<'a>(policy: &'a Value, sid: &str) -> &'a Value {
 
 #[test]
 fn a_developer_reaches_his_owners_keys_and_no_others() {
-    let owner = keys::owner(&Owner {
+    let owner = Owner {
         account: "222222222222".into(),
         region: "eu-west-1".into(),
         project: "payments/ledger".into(),
         config: "production".into(),
-    });
+    };
+    let [_, _, of_config] = keys::freezes(&owner);
+    let owner = keys::owner(&owner);
     let policies = policies();
     let developer = &policies[0];
     let bucket = fenrir_core::house::bucket("111111111111", "eu-west-1");
@@ -45,19 +47,46 @@ fn a_developer_reaches_his_owners_keys_and_no_others() {
         of_sid(developer, "ReadWhatFenrirWrote")["Resource"],
         format!("arn:aws:s3:::{bucket}/{own}{owner}/*")
     );
-    let records = &of_sid(developer, "Records")["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
-    assert_eq!(texts(records), [owner]);
+    let keys_of =
+        |sid: &str| texts(&of_sid(developer, sid)["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]);
+    assert_eq!(keys_of("Records"), [owner.as_str()]);
+    assert_eq!(keys_of("HaltAndFreeze"), [format!("halt/{owner}"), of_config]);
     for statement in statements(developer) {
         let writes = actions(statement).any(|action| !action.contains(":Get") && !action.contains(":Describe"));
         assert!(statement["Effect"] == "Allow");
-        assert!(!writes || ["Upload", "Start", "Records"].contains(&statement["Sid"].as_str().unwrap()));
+        assert!(
+            !writes || ["Upload", "Start", "Records", "HaltAndFreeze"].contains(&statement["Sid"].as_str().unwrap())
+        );
     }
+}
+
+/// `ForAllValues` is true of a call that names no key at all.
+#[test]
+fn every_condition_on_keys_demands_a_key() {
+    let mut seen = 0;
+    for policy in policies() {
+        for statement in statements(&policy) {
+            let on_keys =
+                actions(statement).any(|action| action.starts_with("dynamodb:")) && statement["Effect"] == "Allow";
+            if on_keys {
+                let condition = &statement["Condition"];
+                let keys = ["ForAllValues:StringEquals", "ForAllValues:StringLike"]
+                    .iter()
+                    .find_map(|operator| condition.get(operator))
+                    .unwrap();
+                assert!(!texts(&keys["dynamodb:LeadingKeys"]).is_empty(), "{statement}");
+                assert_eq!(condition["Null"]["dynamodb:LeadingKeys"], "false", "{statement}");
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 10);
 }
 
 #[test]
 fn only_the_machine_runs_steps() {
     let policies = policies();
-    let organisation = &policies[2];
+    let organisation = &policies[3];
     let named: BTreeSet<&str> = texts(&of_sid(organisation, "OnlyTheMachineRunsSteps")["Resource"])
         .into_iter()
         .map(|arn| arn.rsplit(':').next().unwrap())
@@ -81,17 +110,65 @@ fn only_the_machine_runs_steps() {
 fn the_organisations_policy_fits_and_only_denies() {
     // AWS Organizations quotas: 5,120 bytes of a service control policy.
     let policies = policies();
-    assert_eq!(policies.len(), 3);
-    let organisation = &policies[2];
+    assert_eq!(policies.len(), 4);
+    let organisation = &policies[3];
     assert!(organisation.to_string().len() <= 5_120);
     assert!(statements(organisation).all(|statement| statement["Effect"] == "Deny"));
+}
+
+#[test]
+fn only_administrators_change_the_stacks() {
+    let policies = policies();
+    let named = texts(&of_sid(&policies[3], "OnlyAdministratorsChangeFenrir")["Resource"]);
+    for stack in [
+        fenrir_core::house::STATE_MACHINE,
+        fenrir_core::house::ACCOUNT_STACK,
+        fenrir_core::house::REGION_STACK,
+    ] {
+        let arn = format!("arn:aws:cloudformation:*:*:stack/{stack}/*");
+        assert!(named.contains(&arn.as_str()), "{arn}");
+        assert!(
+            text(PAGE).contains(&format!("--stack-name {stack} ")),
+            "how {stack} is installed"
+        );
+    }
+}
+
+/// What the steps believe lies in the buckets and the tables.
+#[test]
+fn only_administrators_change_the_buckets_and_the_tables() {
+    let policies = policies();
+    let only = of_sid(&policies[3], "OnlyAdministratorsChangeFenrir");
+    let named = texts(&only["Resource"]);
+    for arn in [
+        "arn:aws:s3:::fenrir-111111111111-*-*-?",
+        "arn:aws:dynamodb:*:111111111111:table/fenrir-locks",
+        "arn:aws:dynamodb:*:111111111111:table/fenrir-releases",
+    ] {
+        assert!(named.contains(&arn), "{arn}");
+    }
+    let denied: BTreeSet<&str> = actions(only).collect();
+    for action in [
+        "s3:PutBucketPolicy",
+        "s3:DeleteBucketPolicy",
+        "s3:PutLifecycleConfiguration",
+        "dynamodb:DeleteTable",
+    ] {
+        assert!(denied.contains(action), "{action}");
+    }
 }
 
 #[test]
 fn the_parameters_are_the_templates() {
     let house = template("template.yml");
     let page = text(PAGE);
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let parameters = page
+        .split("## 2. Install the deployer")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next();
+    let rows = parameters.unwrap().lines().filter(|line| line.starts_with("| `"));
     let told: BTreeSet<String> = rows
         .flat_map(|row| {
             row.split('|')
@@ -101,8 +178,6 @@ fn the_parameters_are_the_templates() {
                 .map(|name| name.trim().trim_matches('`').to_owned())
         })
         .collect();
-    let mut wanted: BTreeSet<String> = members(&house["Parameters"]).map(|(name, _)| name.to_owned()).collect();
-    // The first table names the two stacks.
-    wanted.extend(["fenrir".to_owned(), "fenrir-account".to_owned()]);
+    let wanted: BTreeSet<String> = members(&house["Parameters"]).map(|(name, _)| name.to_owned()).collect();
     assert_eq!(told, wanted);
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fenrir_core::error::ErrorName;
+use fenrir_core::house;
 use serde_json::{Value, json};
 
 use crate::files::{machine, members, path, template, texts};
@@ -358,6 +359,71 @@ fn the_alert_rule_matches_dirty_ends() {
             .as_array()
             .unwrap()
             .contains(&json!({"prefix": "FailureDirty."}))
+    );
+}
+
+/// What a rule hears, and that its target lets it.
+fn heard(template: &Value, rule: &str) -> Value {
+    let resources = &template["Resources"];
+    let targets = &resources[format!("{rule}Rule")]["Properties"]["Targets"];
+    assert_eq!(targets[0]["Arn"], json!({"Fn::GetAtt": ["WatchdogFunction", "Arn"]}));
+    let permission = &resources[format!("{rule}MayInvoke")]["Properties"];
+    assert_eq!(permission["FunctionName"], json!({"Ref": "WatchdogFunction"}));
+    assert_eq!(permission["Principal"], "events.amazonaws.com");
+    let arn = json!({"Fn::GetAtt": [format!("{rule}Rule"), "Arn"]});
+    assert_eq!(permission["SourceArn"], arn, "nobody else's rule may");
+    resources[format!("{rule}Rule")]["Properties"].clone()
+}
+
+#[test]
+fn the_watchdog_hears_of_every_end_that_the_machine_may_not_have_written_down_and_the_clock() {
+    let template = template("template.yml");
+    let detail = &heard(&template, "Ended")["EventPattern"]["detail"];
+    assert_eq!(detail["stateMachineArn"], json!([{"Ref": "StateMachine"}]));
+    // Step Functions Developer Guide, "Events for Standard Workflows": the ends but for SUCCEEDED, which ReleaseLock precedes.
+    assert_eq!(detail["status"], json!(["ABORTED", "TIMED_OUT", "FAILED"]));
+    assert_eq!(heard(&template, "Clock")["ScheduleExpression"], "rate(15 minutes)");
+}
+
+#[test]
+fn the_watchdog_ends_before_its_function() {
+    let template = template("template.yml");
+    let function = &template["Resources"]["WatchdogFunction"]["Properties"];
+    let longest = watchdog::BUDGET + 2 * fenrir_settle::PATIENCE;
+    assert!(function["Timeout"].as_u64().unwrap() > longest.as_secs() + 120);
+    assert_eq!(function["CodeUri"], "target/lambda/watchdog/");
+    assert!(path("crates/watchdog/src/main.rs").is_file());
+}
+
+#[test]
+fn the_last_state_of_an_execution_is_among_the_events_that_the_watchdog_reads() {
+    for (name, task) in of_type(&machine(), "Task") {
+        let retried = task["Retry"].as_array().unwrap().iter();
+        let tries: u64 = 1 + retried
+            .map(|retrier| retrier["MaxAttempts"].as_u64().unwrap())
+            .sum::<u64>();
+        assert!(
+            4 * tries < u64::try_from(fenrir_settle::execution::LAST_EVENTS).unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_index_of_open_releases_is_the_one_that_is_asked() {
+    let template = template("template.yml");
+    let indexes = &template["Resources"]["ReleasesTable"]["Properties"]["GlobalSecondaryIndexes"];
+    let open = indexes
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|index| index["IndexName"] == house::OPEN_INDEX);
+    assert_eq!(
+        open.unwrap()["KeySchema"],
+        json!([
+            {"AttributeName": house::OPEN, "KeyType": "HASH"},
+            {"AttributeName": "release_id", "KeyType": "RANGE"},
+        ])
     );
 }
 

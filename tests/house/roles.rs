@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fenrir_lambda::Step;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::files::{members, template};
 use crate::iam::{actions, statements, substituted};
@@ -19,6 +19,8 @@ fn steps() -> BTreeMap<&'static str, &'static Step> {
         ("WaitExecute", &wait_execute::STEP),
         ("CleanUp", &cleanup::STEP),
         ("ReleaseLock", &release_lock::STEP),
+        // No state of the machine, but its function and role are made the same way.
+        ("Watchdog", &watchdog::STEP),
     ])
 }
 
@@ -129,8 +131,75 @@ fn a_step_writes_only_where_the_others_believe_it() {
     for (name, _) in steps() {
         for policy in policies(&house, &format!("{name}Role")) {
             for statement in statements(policy).filter(|statement| actions(statement).any(|a| a == "s3:PutObject")) {
-                assert_eq!(statement["Resource"]["Fn::Sub"], "${Bucket.Arn}/fenrir/*", "{name}");
+                let wanted = in_every_bucket(&format!("/{}*", fenrir_core::house::OWN_PREFIX));
+                assert_eq!(statement["Resource"], wanted, "{name}");
             }
+        }
+    }
+}
+
+/// One ARN for the bucket of each allowed region, with `rest` behind the name.
+fn in_every_bucket(rest: &str) -> Value {
+    // What stands for the account has its length; the delimiter of a Join must be a literal.
+    let bucket = |partition: &str| {
+        format!(
+            "arn:{partition}:s3:::{}",
+            fenrir_core::house::bucket(&"?".repeat(12), "")
+        )
+    };
+    let joined = |partition: &str| json!({"Fn::Join": [format!("{rest},{}", bucket(partition)), {"Ref": "Regions"}]});
+    let buckets = json!({"Fn::If": ["IsChina", joined("aws-cn"),
+                                    {"Fn::If": ["IsGovCloud", joined("aws-us-gov"), joined("aws")]}]});
+    let first = format!("{}${{Buckets}}{rest}", bucket("${AWS::Partition}"));
+    json!({"Fn::Split": [",", {"Fn::Sub": [first, {"Buckets": buckets}]}]})
+}
+
+/// A bucket's name is everybody's; a bucket is one account's.
+#[test]
+fn every_right_on_a_bucket_says_whose_the_bucket_is() {
+    for (file, owners) in [
+        ("template.yml", vec![json!({"Ref": "AWS::AccountId"})]),
+        (
+            "account.yml",
+            vec![json!({"Ref": "AWS::AccountId"}), json!({"Ref": "DeployerAccount"})],
+        ),
+    ] {
+        let house = template(file);
+        let mut seen = 0;
+        for (id, resource) in members(&house["Resources"]) {
+            let inline = resource["Properties"]["Policies"].as_array().into_iter().flatten();
+            let policies = inline
+                .map(|policy| &policy["PolicyDocument"])
+                .chain(resource["Properties"].get("PolicyDocument"))
+                .filter(|_| resource["Type"] != "AWS::S3::BucketPolicy" && id != "PermissionsBoundary");
+            for statement in policies.flat_map(statements) {
+                // `fenrir-*--*` is what CloudFormation makes for applications, in the account it works in.
+                let is_generated = substituted(&statement["Resource"]) == ["arn:P:s3:::fenrir-*--*"];
+                if statement["Effect"] == "Allow"
+                    && actions(statement).any(|action| action.starts_with("s3:"))
+                    && !is_generated
+                {
+                    let owner = &statement["Condition"]["StringEquals"]["aws:ResourceAccount"];
+                    assert!(owners.contains(owner), "{file}: {id}: {statement}");
+                    seen += 1;
+                }
+            }
+        }
+        assert_eq!(seen, 4, "{file}");
+    }
+}
+
+#[test]
+fn the_bucket_of_a_further_region_is_the_same() {
+    let (home, region) = (template("template.yml"), template("region.yml"));
+    let ids: Vec<&str> = members(&region["Resources"]).map(|(id, _)| id).collect();
+    assert_eq!(ids, ["Bucket", "BucketPolicy"]);
+    for id in ids {
+        assert_eq!(region["Resources"][id], home["Resources"][id], "{id}");
+    }
+    for (name, parameter) in members(&region["Parameters"]) {
+        for field in ["Type", "AllowedPattern"] {
+            assert_eq!(parameter[field], home["Parameters"][name][field], "{name}");
         }
     }
 }

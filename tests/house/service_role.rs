@@ -582,17 +582,20 @@ fn what_is_fenrirs_own_is_denied_by_name() {
         "AWS::SNS::Topic" => format!("arn:P:sns:*:A:{name}"),
         "AWS::Events::Rule" => format!("arn:P:events:*:A:rule/{name}"),
         "AWS::Logs::LogGroup" => format!("arn:P:logs:*:A:log-group:{name}:*"),
+        "AWS::CloudWatch::Alarm" => format!("arn:P:cloudwatch:*:A:alarm:{name}"),
         // The bucket has a statement of its own, which lets code be read; policies and subscriptions have no name.
-        "AWS::S3::Bucket" | "AWS::S3::BucketPolicy" | "AWS::SNS::TopicPolicy" | "AWS::SNS::Subscription" => {
-            String::new()
-        }
+        "AWS::S3::Bucket"
+        | "AWS::S3::BucketPolicy"
+        | "AWS::Lambda::Permission"
+        | "AWS::SNS::TopicPolicy"
+        | "AWS::SNS::Subscription" => String::new(),
         _ => panic!("{kind}: what is its ARN?"),
     };
-    for file in ["template.yml", "account.yml"] {
+    for file in ["template.yml", "account.yml", "region.yml"] {
         let house = template(file);
         for (id, resource) in members(&house["Resources"]) {
             let name = members(&resource["Properties"])
-                .find(|(key, _)| key.ends_with("Name") && *key != "PolicyName" && *key != "DisplayName")
+                .find(|(key, _)| key.ends_with("Name") && !["PolicyName", "DisplayName", "MetricName"].contains(key))
                 .and_then(|(_, name)| name.as_str())
                 .unwrap_or_default();
             let arn = own(resource["Type"].as_str().unwrap(), name);
@@ -604,7 +607,7 @@ fn what_is_fenrirs_own_is_denied_by_name() {
             assert!(!name.contains("--"), "{file}: {id}");
         }
     }
-    for name in ["fenrir", "fenrir-account"] {
+    for name in ["fenrir", "fenrir-account", "fenrir-region"] {
         assert!(denied.contains(&format!("arn:P:cloudformation:*:A:stack/{name}/*")));
     }
 }

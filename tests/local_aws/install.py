@@ -2,8 +2,8 @@
 
     python tests/local_aws/install.py --endpoint URL --lambdas FOLDER [--account ID] [--region R] [--target ID ...]
 
-Packages the step functions, deploys account.yml into every account and template.yml into the deployer's, and prints
-what it made as one line of JSON. Running it again updates what changed.
+Packages the step functions, deploys template.yml into the deployer's account, region.yml into every further region of it
+and account.yml into every account, and prints what it made as one line of JSON. Running it again updates what changed.
 """
 
 import argparse
@@ -35,7 +35,8 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAN
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     made = Installer(options.endpoint, options.account, options.region, Path(options.lambdas)).install(
-        options.target or [options.account], options.allow_region or [options.region])
+        options.target or [options.account], options.allow_region or [options.region],
+        options.closed_account, options.closed_region)
     print(json.dumps(made))
     return 0
 
@@ -48,6 +49,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--region", default=local_aws.REGION, help="the deployer's region")
     parser.add_argument("--target", action="append", help="account that may be deployed to; the deployer's own if none")
     parser.add_argument("--allow-region", action="append", help="region that may be deployed to; the deployer's own if none")
+    parser.add_argument("--closed-account", action="append", default=[], help="account that may be deployed to and gets no stack")
+    parser.add_argument("--closed-region", action="append", default=[], help="region that may be deployed to and gets no bucket")
     return parser.parse_args(arguments)
 
 
@@ -55,23 +58,27 @@ class Installer:
     def __init__(self, endpoint: str, account: str, region: str, lambdas: Path):
         self.endpoint, self.account, self.region, self.lambdas = endpoint, account, region, lambdas
 
-    def client(self, service: str, account: str | None = None):
-        return local_aws.client(self.endpoint, service, account or self.account, self.region)
+    def client(self, service: str, account: str | None = None, region: str | None = None):
+        return local_aws.client(self.endpoint, service, account or self.account, region or self.region)
 
-    def install(self, targets: list[str], regions: list[str]) -> dict:
-        bucket = self.install_bucket(self.account)
+    def install(self, targets: list[str], regions: list[str], closed_accounts: list[str] = (), closed_regions: list[str] = ()) -> dict:
+        bucket = self.install_bucket(self.account, self.region)
         template = self.packaged(yaml_parse((ROOT / "template.yml").read_text()), bucket)
         parameters = {
-            "Accounts": ",".join(targets),
-            "Regions": ",".join(regions),
+            "Accounts": ",".join([*targets, *closed_accounts]),
+            "Regions": ",".join([*regions, *closed_regions]),
             "Architecture": {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64"),
             "DeletionProtection": "false",
             "DeployerAccount": self.account,
         }
-        self.deploy("fenrir", template, parameters, self.account)
+        self.deploy("fenrir", template, parameters, self.account, self.region)
+        region_template = yaml_parse((ROOT / "region.yml").read_text())
+        for region in regions:
+            if region != self.region:
+                self.deploy("fenrir-region", region_template, parameters, self.account, region)
         account_template = yaml_parse((ROOT / "account.yml").read_text())
         for target in targets:
-            self.deploy("fenrir-account", account_template, parameters, target)
+            self.deploy("fenrir-account", account_template, parameters, target, self.region)
         return {
             "account": self.account,
             "region": self.region,
@@ -79,11 +86,13 @@ class Installer:
             "state_machine": f"arn:aws:states:{self.region}:{self.account}:stateMachine:fenrir",
         }
 
-    def install_bucket(self, account: str) -> str:
+    def install_bucket(self, account: str, region: str) -> str:
         """Where code and templates of the installation lie: the deployer's own bucket does not exist before it does."""
-        bucket = f"fenrir-install-{account}-{self.region}"
+        bucket = f"fenrir-install-{account}-{region}"
+        # Source: Amazon S3 API, CreateBucket: us-east-1 is the one region that is not named.
+        there = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
-            self.client("s3", account).create_bucket(Bucket=bucket)
+            self.client("s3", account, region).create_bucket(Bucket=bucket, **there)
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
@@ -111,17 +120,17 @@ class Installer:
             return zipped(self.lambdas.joinpath(*built.parts[2:]) / "bootstrap")
         return (ROOT / path).read_bytes()
 
-    def deploy(self, stack: str, template: dict, parameters: dict, account: str) -> None:
+    def deploy(self, stack: str, template: dict, parameters: dict, account: str, region: str) -> None:
         """Creates or updates a stack through a change set, and waits."""
-        cloudformation = self.client("cloudformation", account)
+        cloudformation = self.client("cloudformation", account, region)
         body = json.dumps(template, default=str)
         key = hashlib.sha256(body.encode()).hexdigest()
-        bucket = self.install_bucket(account)
-        self.client("s3", account).put_object(Bucket=bucket, Key=key, Body=body.encode())
+        bucket = self.install_bucket(account, region)
+        self.client("s3", account, region).put_object(Bucket=bucket, Key=key, Body=body.encode())
         known = template.get("Parameters", {})
         change_set = cloudformation.create_change_set(
             StackName=stack, ChangeSetName=f"install-{time.time_ns()}", ChangeSetType=kind_of(cloudformation, stack),
-            TemplateURL=f"https://{bucket}.s3.{self.region}.amazonaws.com/{key}", Capabilities=CAPABILITIES,
+            TemplateURL=f"https://{bucket}.s3.{region}.amazonaws.com/{key}", Capabilities=CAPABILITIES,
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items() if name in known])
         made = settled(lambda: cloudformation.describe_change_set(ChangeSetName=change_set["Id"]), "Status")
         if made["Status"] == "FAILED":

@@ -3,10 +3,13 @@
     python -m unittest discover -s tests/local_aws
 """
 
+import io
 import json
+import tempfile
 import threading
 import time
 import unittest
+import zipfile
 from pathlib import Path
 
 import install
@@ -201,6 +204,10 @@ class Gaps(unittest.TestCase):
         self.assertEqual(self.made(change_set)["Status"], "CREATE_COMPLETE")
         self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
         self.assertEqual(self.settled()[-1], "CREATE_COMPLETE")
+        words = self.refused("ValidationError", self.aws.client("cloudformation", account="333333333333").create_change_set,
+                             StackName=self.stack, ChangeSetName="first", ChangeSetType="CREATE",
+                             TemplateURL=f"https://shared.s3.{REGION}.amazonaws.com/t.json")
+        self.assertIn("S3 error: Access Denied", words)
 
     def test_tags_of_more_services_and_only_of_what_has_some(self):
         kinesis, sqs = self.aws.client("kinesis"), self.aws.client("sqs")
@@ -281,6 +288,72 @@ class Gaps(unittest.TestCase):
         execution = self.aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
         self.assertIn("not authorized", self.ended(execution)["cause"])
 
+    def rule(self, name: str, target: str) -> str:
+        events = self.aws.client("events")
+        arn = events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))["RuleArn"]
+        events.put_targets(Rule=name, Targets=[{"Id": "t", "Arn": target}])
+        return arn
+
+    def put_event(self, source: str, **detail) -> None:
+        entry = {"Source": source, "DetailType": "d", "Detail": json.dumps(detail)}
+        self.assertEqual(self.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"], 0)
+
+    def test_a_rule_invokes_only_a_function_that_lets_it_and_again_when_it_fails(self):
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("a.py", "def b(event, _):\n    open(event['detail']['file'], 'a').write('x')\n    raise ValueError\n")
+        functions = self.aws.client("lambda")
+        function = functions.create_function(FunctionName="fails", Runtime="python3.12", Handler="a.b",
+                                             Role=f"arn:aws:iam::{ACCOUNT}:role/r", Code={"ZipFile": code.getvalue()})["FunctionArn"]
+        functions.put_function_event_invoke_config(FunctionName="fails", MaximumRetryAttempts=1)
+        rule = self.rule("to-function", function)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "invocations"
+            self.put_event("to-function", file=str(file))
+            time.sleep(1)
+            self.assertFalse(file.exists(), "nobody gave the rule the right")
+            functions.add_permission(FunctionName="fails", StatementId="s", Action="lambda:InvokeFunction",
+                                     Principal="events.amazonaws.com", SourceArn=rule)
+            self.put_event("to-function", file=str(file))
+            limit = time.monotonic() + 20
+            while (file.read_text() if file.exists() else "") != "xx" and time.monotonic() < limit:
+                time.sleep(0.1)
+            time.sleep(1)
+            self.assertEqual(file.read_text(), "xx")
+
+    def test_a_rule_publishes_only_to_a_topic_that_lets_it(self):
+        sns, sqs = self.aws.client("sns"), self.aws.client("sqs")
+        topic = sns.create_topic(Name="heard")["TopicArn"]
+        queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:heard"
+        send = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [send]})
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        rule = self.rule("to-topic", topic)
+        for source_arn, heard in ((f"{rule}-another", 0), (rule, 1)):
+            allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish",
+                     "Resource": topic, "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}}}
+            sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy",
+                                     AttributeValue=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+            self.put_event("to-topic")
+            found = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=2).get("Messages", [])
+            self.assertEqual(len(found), heard, source_arn)
+
+    def test_a_stopped_execution_is_told_of(self):
+        machines, sqs = self.aws.client("stepfunctions"), self.aws.client("sqs")
+        queue = sqs.create_queue(QueueName="stopped")["QueueUrl"]
+        events = self.aws.client("events")
+        events.put_rule(Name="stopped", EventPattern=json.dumps({"source": ["aws.states"], "detail": {"status": ["ABORTED"]}}))
+        events.put_targets(Rule="stopped", Targets=[{"Id": "t", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:stopped"}])
+        machine = self.machine("stopped", StartAt="W", States={"W": {"Type": "Wait", "Seconds": 300, "End": True}})
+        execution = machines.start_execution(stateMachineArn=machine, name="stopped")["executionArn"]
+        machines.stop_execution(executionArn=execution)
+        message = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"][0]
+        told = json.loads(message["Body"])
+        self.assertEqual((told["detail-type"], told["detail"]["executionArn"]),
+                         ("Step Functions Execution Status Change", execution))
+
     def test_a_bucket_that_demands_tls_is_reached(self):
         self.s3.create_bucket(Bucket="tls-only")
         deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::tls-only/*"],
@@ -317,6 +390,91 @@ class Gaps(unittest.TestCase):
         looker = self.user("looker", {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key})
         found = self.aws.client("kms", **looker).describe_key(KeyId="alias/named")
         self.assertEqual(found["KeyMetadata"]["Arn"], key)
+
+    def session(self, role: str, *statements: dict) -> dict:
+        """Credentials of a new role with these rights, in a session that is called `session` and tagged."""
+        iam, trust = self.aws.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": trust, "Action": ["sts:AssumeRole", "sts:TagSession"]}]}))
+        iam.put_role_policy(RoleName=role, PolicyName="p",
+                            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+        keys = self.aws.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", RoleSessionName="session",
+            Tags=[{"Key": "ProjectName", "Value": "p"}])["Credentials"]
+        return {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"],
+                "aws_session_token": keys["SessionToken"]}
+
+    def table(self, name: str) -> None:
+        self.aws.client("dynamodb").create_table(
+            TableName=name, BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("owner", "id", "at")],
+            KeySchema=[{"AttributeName": "owner", "KeyType": "HASH"}, {"AttributeName": "id", "KeyType": "RANGE"}],
+            GlobalSecondaryIndexes=[{"IndexName": "by-time", "Projection": {"ProjectionType": "ALL"}, "KeySchema": [
+                {"AttributeName": "owner", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]}])
+
+    def test_the_leading_keys_of_every_item_action_are_a_condition(self):
+        self.table("kept")
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["mine", "mine/*"]}, "Null": {"dynamodb:LeadingKeys": "false"}}
+        items = self.aws.client("dynamodb", **self.session(
+            "keeper", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": own}))
+        def key(owner):
+            return {"owner": {"S": owner}, "id": {"S": "1"}}
+        def calls(owner):
+            query = {"TableName": "kept", "ExpressionAttributeValues": {":o": {"S": owner}, ":i": {"S": "1"}}}
+            named = {"ExpressionAttributeNames": {"#o": "owner"}}
+            return [
+                (items.put_item, {"TableName": "kept", "Item": key(owner)}),
+                (items.get_item, {"TableName": "kept", "Key": key(owner)}),
+                (items.update_item, {"TableName": "kept", "Key": key(owner), "UpdateExpression": "SET x = :x",
+                                     "ExpressionAttributeValues": {":x": {"S": "1"}}}),
+                (items.query, {**query, **named, "KeyConditionExpression": "(id = :i) AND :o=#o"}),
+                (items.query, {"TableName": "kept", "IndexName": "by-time", "KeyConditionExpression": "owner = :o",
+                               "ExpressionAttributeValues": {":o": {"S": owner}}}),
+                (items.batch_get_item, {"RequestItems": {"kept": {"Keys": [key("mine"), key(owner)]}}
+                                        if owner != "mine" else {"kept": {"Keys": [key(owner)]}}}),
+                (items.batch_write_item, {"RequestItems": {"kept": [
+                    {"PutRequest": {"Item": key("mine/1")}}, {"DeleteRequest": {"Key": key(owner)}}]}}),
+                (items.transact_write_items, {"TransactItems": [
+                    {"Put": {"TableName": "kept", "Item": key("mine/2")}},
+                    {"Delete": {"TableName": "kept", "Key": key(owner)}}]}),
+                (items.delete_item, {"TableName": "kept", "Key": key(owner)}),
+            ]
+        for call, arguments in calls("mine"):
+            call(**arguments)
+        for call, arguments in calls("theirs"):
+            self.refused("AccessDeniedException", call, **arguments)
+        # Without a key there is no leading key, and ForAllValues alone lets it pass.
+        self.refused("AccessDeniedException", items.scan, TableName="kept")
+        del own["Null"]
+        self.aws.client("dynamodb", **self.session(
+            "loose", {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": own})).scan(TableName="kept")
+
+    def test_a_bucket_is_its_owners_in_a_condition(self):
+        for account in (ACCOUNT, "222222222222"):
+            s3 = self.aws.client("s3", account)
+            s3.create_bucket(Bucket=f"of-{account}")
+            to_us = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "s3:*", "Resource": f"arn:aws:s3:::of-{account}/*"}
+            s3.put_bucket_policy(Bucket=f"of-{account}", Policy=json.dumps({"Version": "2012-10-17", "Statement": [to_us]}))
+        write = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
+        anywhere = self.aws.client("s3", **self.session("anywhere", write))
+        at_home = self.aws.client("s3", **self.session(
+            "at-home", {**write, "Condition": {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}}))
+        for s3, account in ((anywhere, ACCOUNT), (anywhere, "222222222222"), (at_home, ACCOUNT)):
+            s3.put_object(Bucket=f"of-{account}", Key="k", Body=b"x")
+        self.refused("AccessDenied", at_home.put_object, Bucket="of-222222222222", Key="k", Body=b"x")
+
+    def test_an_owner_that_was_expected_must_be_the_owner(self):
+        self.s3.create_bucket(Bucket="expected")
+        self.s3.put_object(Bucket="expected", Key="k", Body=b"x", ExpectedBucketOwner=ACCOUNT)
+        self.refused("AccessDenied", self.s3.put_object, Bucket="expected", Key="k", Body=b"x",
+                     ExpectedBucketOwner="222222222222")
+
+    def test_a_call_tells_the_session_it_is_made_in(self):
+        keys = self.session("traced", {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"})
+        self.aws.client("sqs", **keys).list_queues()
+        call = [call for call in self.aws.control("calls") if call["access_key"] == keys["aws_access_key_id"]][-1]
+        self.assertEqual(call["caller"], f"arn:aws:sts::{ACCOUNT}:assumed-role/traced/session")
+        self.assertEqual(call["session_tags"], {"ProjectName": "p"})
 
     def test_a_fault_strikes_as_often_as_it_was_ordered(self):
         self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])

@@ -489,7 +489,7 @@ fn findings(request: &Request, script: &Script) -> Answer {
 
 fn page(operation: &str, list: &str, request: &Request, pages: &[Vec<String>]) -> Answer {
     let number: usize = request.field("NextToken").map_or(0, |token| token.parse().unwrap());
-    let members: String = pages[number]
+    let members: Vec<String> = pages[number]
         .iter()
         .enumerate()
         .map(|(at, member)| {
@@ -504,7 +504,7 @@ fn page(operation: &str, list: &str, request: &Request, pages: &[Vec<String>]) -
     } else {
         String::new()
     };
-    ok(operation, &format!("<{list}>{members}</{list}>{next}"))
+    ok(operation, &format!("<{list}>{}</{list}>{next}", members.concat()))
 }
 
 /// The status that the stack has now; none while there is no stack.

@@ -307,31 +307,16 @@ impl Work {
         if !left.is_own {
             return Ok(End::Clean);
         }
-        let token = self.marks.delete();
-        let read = self
-            .stacks
-            .events(&left.stack, |event| events::begins(event, &left.stack, &token))
-            .await;
-        let read = read.map_err(|fault| reading(fault, "the stack's events"))?;
-        let deletion = events::operation(&read, &left.stack, &token);
-        let skipped = events::skipped(&deletion);
-        if skipped.is_empty() {
+        let left_behind = self.stacks.left_behind(&left.stack, &self.marks).await;
+        let left_behind = left_behind.map_err(|fault| reading(fault, "the stack's events"))?;
+        if left_behind.is_empty() {
             return Ok(End::Clean);
         }
-        let names: Vec<String> = skipped
-            .iter()
-            .map(|event| {
-                format!(
-                    "`{}` ({}, `{}`)",
-                    event.logical_id, event.resource_type, event.physical_id
-                )
-            })
-            .collect();
         let message = format!(
             "stack `{}` was deleted, but CloudFormation left {} because of its deletion policy; delete it by hand if \
              nothing in it is needed, then run `fenrir unlock --reason WHY` and `fenrir deploy` again",
             self.name,
-            names.join(", ")
+            events::names(&left_behind)
         );
         Err(StepError::new(ErrorName::CleanUpError, message))
     }

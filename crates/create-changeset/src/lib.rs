@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Manifest, StackAction, Wait};
+use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Head, Manifest, StackAction, Wait};
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
-use fenrir_core::names;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
+use fenrir_core::{house, names};
 use fenrir_lambda::{Environment, Step};
 use fenrir_stacks::events;
 use fenrir_stacks::marks::Marks;
@@ -346,10 +346,7 @@ impl Work {
             again: deployment.change_set.is_some(),
         };
         let made = self.stacks.create_change_set(new).await;
-        let made = made.map_err(|fault| {
-            let doing = format!("making the change set of stack `{}`", self.name);
-            fault.into_step(ErrorName::ChangeSetError, &doing)
-        })?;
+        let made = made.map_err(|fault| not_made(fault, &self.name, &deployment.release))?;
         if made.arn.is_empty() || made.stack_arn.is_empty() {
             let words = "CloudFormation made a change set and did not say which; it is looked at again";
             return Err(StepError::new(ErrorName::TransientError, words));
@@ -368,6 +365,28 @@ impl Work {
     fn doing(&self, what: &str, stack: &Stack) -> String {
         format!("{what} stack `{}`, which is in status `{}`", self.name, stack.status)
     }
+}
+
+/// The error of a change set that could not be made. `CloudFormation` reads the template with the rights of the account's
+/// role, and says `S3 error: Access Denied` where the bucket's policy does not name the account.
+fn not_made(fault: Fault, stack: &str, head: &Head) -> StepError {
+    let is_unreadable = fault.message.contains("S3 error");
+    let doing = format!("making the change set of stack `{stack}`");
+    let error = fault.into_step(ErrorName::ChangeSetError, &doing);
+    if !is_unreadable || error.name != ErrorName::ChangeSetError {
+        return error;
+    }
+    let (account, region) = (&head.owner.aws_account_id, &head.owner.aws_region);
+    let message = format!(
+        "{}; account `{account}` may not read `{}`: an administrator updates `Accounts` of the stack that made the bucket \
+         (`{}`, or `{}` in `{region}`), and the stack `{}` of the account",
+        error.message,
+        head.bucket,
+        house::STATE_MACHINE,
+        house::REGION_STACK,
+        house::ACCOUNT_STACK,
+    );
+    StepError::new(error.name, message)
 }
 
 /// What is said of a stack that is not touched in this status.
@@ -389,13 +408,22 @@ fn reading(fault: Fault, what: &str) -> StepError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use fenrir_core::deployment::Pointer;
+    use fenrir_core::deployment::{Operation, Pointer};
     use fenrir_stacks::status::TABLE;
     use fenrir_testkit::{Answer, Recorded};
 
     use super::*;
 
     const STACK: &str = "arn:aws:cloudformation:us-east-1:111111111111:stack/s/1";
+
+    fn owner() -> Owner {
+        Owner {
+            account: "111111111111".into(),
+            region: "us-east-1".into(),
+            project: "p".into(),
+            config: "c".into(),
+        }
+    }
 
     fn ok(operation: &str, result: &str) -> Answer {
         let body = format!("<{operation}Result>{result}</{operation}Result>");
@@ -447,12 +475,7 @@ mod tests {
             stacks: Stacks::new(&server.config().await),
             marks: Marks::of("arn:execution"),
             name: "s".to_owned(),
-            owner: Owner {
-                account: "111111111111".into(),
-                region: "us-east-1".into(),
-                project: "p".into(),
-                config: "c".into(),
-            },
+            owner: owner(),
             patience: PATIENCE,
         };
         let prepared = Box::pin(work.prepare()).await;
@@ -681,5 +704,34 @@ mod tests {
         .await;
         assert!(matches!(prepared, Ok(Prepared::Update(_))));
         assert_eq!(calls, ["DescribeStacks", "ListChangeSets", "DeleteChangeSet"]);
+    }
+
+    #[test]
+    fn a_bucket_that_does_not_name_the_account_is_told_as_such() {
+        let fault = |kind, message: &str| Fault {
+            kind,
+            action: "cloudformation:CreateChangeSet",
+            code: Some("ValidationError".to_owned()),
+            message: message.to_owned(),
+        };
+        let head = Head {
+            operation: Operation::Deploy,
+            release_id: "release-1".to_owned(),
+            owner: owner().into(),
+            bucket: "fenrir-999999999999-r".to_owned(),
+            deadline: String::new(),
+        };
+        let unreadable = not_made(fault(FaultKind::Refused, "S3 error: Access Denied"), "s", &head);
+        assert_eq!(unreadable.name, ErrorName::ChangeSetError);
+        for words in ["S3 error", "may not read `fenrir-999999999999-r`", "`fenrir-region`"] {
+            assert!(unreadable.message.contains(words), "{words}: {}", unreadable.message);
+        }
+        for (kind, message) in [
+            (FaultKind::Refused, "template format error"),
+            (FaultKind::Transient, "S3 error: slow down"),
+        ] {
+            let other = not_made(fault(kind, message), "s", &head);
+            assert!(!other.message.contains("may not read"), "{}", other.message);
+        }
     }
 }

@@ -133,6 +133,7 @@ impl Ended<'_> {
             .s3
             .get_object()
             .bucket(&self.aws.bucket)
+            .expected_bucket_owner(&self.aws.machine.account)
             .key(key)
             .send()
             .await

@@ -101,7 +101,8 @@ pub async fn start(aws: &Aws, release: &Release) -> Result<String, Fault> {
 fn not_started(aws: &Aws, fault: &fenrir_core::error::Fault) -> Fault {
     if fault.is("StateMachineDoesNotExist") || fault.is("InvalidArn") {
         return Fault::usage(format!("there is no deployer `{}`", aws.machine.arn)).help(
-            "say where it is with `--deployer-account` or `--state-machine`, or let an administrator install it",
+            "say where it is with `--deployer-account`, or with `--state-machine` when it lives in another region than \
+             the application, or let an administrator install it",
         );
     }
     unusable("starting the deploy", fault)

@@ -12,7 +12,7 @@ use fenrir_core::error;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
-use crate::aws::{Aws, unusable};
+use crate::aws::{Aws, unusable, words};
 use crate::fault::Fault;
 
 /// Uploads that run at once: enough to hide the way there and back, few enough for a laptop's line.
@@ -42,7 +42,7 @@ pub async fn files(aws: &Aws, uploads: Vec<Upload>) -> Result<BTreeMap<String, b
         while running.len() < AT_ONCE
             && let Some(upload) = waiting.next()
         {
-            running.spawn(file(aws.s3.clone(), aws.bucket.clone(), upload));
+            running.spawn(file(Bucket::of(aws), upload));
         }
         match running.join_next().await {
             Some(Ok(sent)) => {
@@ -55,15 +55,37 @@ pub async fn files(aws: &Aws, uploads: Vec<Upload>) -> Result<BTreeMap<String, b
     }
 }
 
-async fn file(s3: aws_sdk_s3::Client, bucket: String, upload: Upload) -> Result<(String, bool), Fault> {
+/// The deployer's bucket. A bucket of this name that belongs to another account gets nothing: S3's names are
+/// everybody's, and anybody can know this one.
+///
+/// Source: Amazon S3 User Guide, "Verifying bucket ownership with bucket owner condition".
+struct Bucket {
+    s3: aws_sdk_s3::Client,
+    name: String,
+    owner: String,
+    region: String,
+}
+
+impl Bucket {
+    fn of(aws: &Aws) -> Self {
+        Self {
+            s3: aws.s3.clone(),
+            name: aws.bucket.clone(),
+            owner: aws.machine.account.clone(),
+            region: aws.region.clone(),
+        }
+    }
+}
+
+async fn file(bucket: Bucket, upload: Upload) -> Result<(String, bool), Fault> {
     let checksum = checksum(&upload.sha256);
-    if is_there(&s3, &bucket, &upload.key, &checksum).await? {
+    if is_there(&bucket, &upload.key, &checksum).await? {
         return Ok((upload.key, false));
     }
     let body = ByteStream::from_path(&upload.file)
         .await
         .map_err(|_| unreadable(&upload.file))?;
-    put(&s3, &bucket, &upload.key, body, &checksum).await?;
+    put(&bucket, &upload.key, body, &checksum).await?;
     Ok((upload.key, true))
 }
 
@@ -73,21 +95,17 @@ async fn file(s3: aws_sdk_s3::Client, bucket: String, upload: Upload) -> Result<
 /// S3 does not take it.
 pub async fn text(aws: &Aws, key: &str, text: &str) -> Result<(), Fault> {
     let checksum = STANDARD.encode(Sha256::digest(text.as_bytes()));
-    put(
-        &aws.s3,
-        &aws.bucket,
-        key,
-        ByteStream::from(text.as_bytes().to_vec()),
-        &checksum,
-    )
-    .await
+    let body = ByteStream::from(text.as_bytes().to_vec());
+    put(&Bucket::of(aws), key, body, &checksum).await
 }
 
 /// Whether the object is there with these very bytes. Its name proves nothing; S3's own checksum does.
-async fn is_there(s3: &aws_sdk_s3::Client, bucket: &str, key: &str, checksum: &str) -> Result<bool, Fault> {
-    let answer = s3
+async fn is_there(bucket: &Bucket, key: &str, checksum: &str) -> Result<bool, Fault> {
+    let answer = bucket
+        .s3
         .head_object()
-        .bucket(bucket)
+        .bucket(&bucket.name)
+        .expected_bucket_owner(&bucket.owner)
         .key(key)
         .checksum_mode(ChecksumMode::Enabled)
         .send()
@@ -107,10 +125,12 @@ async fn is_there(s3: &aws_sdk_s3::Client, bucket: &str, key: &str, checksum: &s
 }
 
 /// Stores bytes; S3 itself proves the checksum, and refuses others.
-async fn put(s3: &aws_sdk_s3::Client, bucket: &str, key: &str, body: ByteStream, checksum: &str) -> Result<(), Fault> {
-    let answer = s3
+async fn put(bucket: &Bucket, key: &str, body: ByteStream, checksum: &str) -> Result<(), Fault> {
+    let answer = bucket
+        .s3
         .put_object()
-        .bucket(bucket)
+        .bucket(&bucket.name)
+        .expected_bucket_owner(&bucket.owner)
         .key(key)
         .body(body)
         .checksum_sha256(checksum)
@@ -121,13 +141,32 @@ async fn put(s3: &aws_sdk_s3::Client, bucket: &str, key: &str, body: ByteStream,
         .map_err(|error| refused(bucket, &fault("s3:PutObject", &error)))
 }
 
-fn refused(bucket: &str, fault: &error::Fault) -> Fault {
+fn refused(bucket: &Bucket, fault: &error::Fault) -> Fault {
+    let Bucket {
+        name, owner, region, ..
+    } = bucket;
+    let doing = format!("uploading to `{name}`");
     if fault.is("NoSuchBucket") || fault.is("PermanentRedirect") {
-        return Fault::usage(format!("the deployer has no bucket `{bucket}`")).help(
-            "is it the right `--region` and `--deployer-account`? an administrator opens a region for the deployer",
+        return Fault::usage(format!(
+            "the deployer of account `{owner}` has no bucket `{name}` in `{region}`"
+        ))
+        .help(format!(
+            "are `--region` and `--deployer-account` right? if they are, an administrator of the deployer opens \
+             `{region}` (`region.yml`, docs/install.md)"
+        ));
+    }
+    if fault.kind == error::FaultKind::Denied {
+        let words = words(fault);
+        return Fault::usage(format!(
+            "{doing}: you lack the right `{}` there, or the bucket is not account `{owner}`'s: {words}",
+            fault.action
+        ))
+        .help(
+            "ask an administrator of the deployer for the developer's policy of this project, config, account and \
+             region (docs/install.md)",
         );
     }
-    unusable(&format!("uploading to `{bucket}`"), fault)
+    unusable(&doing, fault)
 }
 
 fn unreadable(file: &Path) -> Fault {

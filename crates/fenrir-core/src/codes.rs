@@ -128,7 +128,7 @@ catalogue! {
         why: "one of them would not be deployed",
         bad: "", good: "";
     RELEASE_PLACE = "F0107", "account or region that is not served",
-        what: "an account or a region that is not on the deployer's list",
+        what: "an account or a region that is not on the deployer's list, or is not opened yet: the account lacks its stack, the region its bucket",
         why: "an administrator decides where a deployer deploys",
         bad: "", good: "";
     RELEASE_BUCKET = "F0108", "another bucket",

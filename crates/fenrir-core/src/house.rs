@@ -11,10 +11,18 @@ pub const CLOUDFORMATION_ROLE: &str = "fenrir-cloudformation";
 pub const BOUNDARY: &str = "fenrir-permissions-boundary";
 /// The state machine, and the stack it is installed by.
 pub const STATE_MACHINE: &str = "fenrir";
+/// The stack of a target account (`account.yml`).
+pub const ACCOUNT_STACK: &str = "fenrir-account";
+/// The stack of a further region (`region.yml`), in the deployer's account.
+pub const REGION_STACK: &str = "fenrir-region";
 /// Table of the locks; partition key `key`.
 pub const LOCKS_TABLE: &str = "fenrir-locks";
 /// Table of the records; partition key `owner`, sort key `release_id`.
 pub const RELEASES_TABLE: &str = "fenrir-releases";
+/// Sparse index of the records: partition key [`OPEN`], sort key `release_id`.
+pub const OPEN_INDEX: &str = "open";
+/// Attribute that only the record of a release that has started and not ended has.
+pub const OPEN: &str = "open";
 /// Where Fenrir's own objects lie in the bucket. The bucket policy lets only the step roles put objects there.
 pub const OWN_PREFIX: &str = "fenrir/";
 

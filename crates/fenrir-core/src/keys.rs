@@ -4,7 +4,7 @@
 //! fixed, and no owner's prefix contains another's.
 
 use crate::house;
-use crate::owner::Owner;
+use crate::owner::{Owner, config_problem, project_problem};
 
 /// `<account>/<region>/<project>/<config>`: the key of the lock and the partition key of the records.
 #[must_use]
@@ -16,6 +16,27 @@ pub fn owner(owner: &Owner) -> String {
         owner.project.replace('/', "!"),
         owner.config
     )
+}
+
+/// The owner that has this key; `None` for a key that no owner has.
+#[must_use]
+pub fn parse_owner(key: &str) -> Option<Owner> {
+    let parts: Vec<&str> = key.split('/').collect();
+    let [account, region, project, config] = parts.as_slice() else {
+        return None;
+    };
+    let found = Owner {
+        account: (*account).to_owned(),
+        region: (*region).to_owned(),
+        project: project.replace('!', "/"),
+        config: (*config).to_owned(),
+    };
+    let is_owner = account.len() == 12
+        && account.bytes().all(|b| b.is_ascii_digit())
+        && !region.is_empty()
+        && project_problem(&found.project).is_none()
+        && config_problem(config).is_none();
+    is_owner.then_some(found)
 }
 
 /// The items of the lock table that, when they are there, keep the owner from deploying: a freeze of the account, of the
@@ -138,7 +159,6 @@ pub fn is_bucket(name: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may")]
     use super::*;
-    use crate::owner::{config_problem, project_problem};
 
     /// Everything that can be spelled with few characters, and what is near the separators of keys.
     fn owners() -> Vec<Owner> {
@@ -171,6 +191,26 @@ mod tests {
             }
         }
         all
+    }
+
+    #[test]
+    fn a_key_says_whose_it_is_and_no_other_key_does() {
+        for one in owners() {
+            assert_eq!(parse_owner(&owner(&one)), Some(one));
+        }
+        for key in [
+            "",
+            "freeze/111111111111",
+            "freeze/111111111111/a/b",
+            "halt/111111111111/us-east-1/a/b",
+            "111111111111/us-east-1/a",
+            "111111111111/us-east-1/a/b/c",
+            "111111111111//a/b",
+            "111111111111/us-east-1/A/b",
+            "11111111111x/us-east-1/a/b",
+        ] {
+            assert_eq!(parse_owner(key), None, "{key}");
+        }
     }
 
     #[test]

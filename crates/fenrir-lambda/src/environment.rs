@@ -13,7 +13,7 @@ use fenrir_core::error::{ErrorName, StepError};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::session::Session;
+use crate::session::{NoSession, Session};
 use crate::settings::Settings;
 
 /// Who a step is, and which calls it makes. The roles of `template.yml` and `account.yml` are compared with it.
@@ -170,6 +170,14 @@ impl Environment {
     /// # Errors
     /// `InternalError` when the role is not there, does not trust the step or may not be tagged; `TransientError`.
     pub async fn deployer(&self, head: &Head) -> Result<SdkConfig, StepError> {
+        Ok(self.enter(head).await?)
+    }
+
+    /// [`Environment::deployer`], for whom a closed account is an answer.
+    ///
+    /// # Errors
+    /// [`NoSession::Closed`] when the role is not there or does not trust the step.
+    pub async fn enter(&self, head: &Head) -> Result<SdkConfig, NoSession> {
         let mut slot = self.session.lock().await;
         if let Some(session) = slot.as_ref().filter(|session| session.serves(head, self.now())) {
             return Ok(session.config());

@@ -4,6 +4,7 @@
 //! A step is a function `async fn run(env: &Environment, input) -> Result<Deployment, StepError>` and a [`Step`]. The
 //! same function runs in the Lambda and, with an [`Environment`] made by hand, in a test.
 
+pub mod alert;
 mod environment;
 mod logs;
 mod serve;
@@ -11,5 +12,6 @@ mod session;
 mod settings;
 
 pub use environment::{Environment, Step};
-pub use serve::{Error, Subject, serve};
+pub use serve::{Answer, Error, Subject, serve};
+pub use session::NoSession;
 pub use settings::Settings;

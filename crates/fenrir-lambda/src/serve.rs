@@ -6,6 +6,7 @@ use fenrir_core::deployment::{Deployment, Failure, Start, cut};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::problem::printable;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::{Instrument, Span};
@@ -56,15 +57,30 @@ impl Subject for Start {
     }
 }
 
+/// What a step answers.
+pub trait Answer: Serialize {
+    /// What went wrong although the step itself did not fail, for the logs.
+    fn failure(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Answer for Deployment {
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_ref().map(|failure| failure.error.as_str())
+    }
+}
+
 /// Runs the Lambda of `step` until its process ends: decodes each event, runs the step, and turns its error into the
 /// name and the sentence that Step Functions sees.
 ///
 /// # Errors
 /// When the settings are wrong or the Lambda runtime cannot be reached: the process is to end.
-pub async fn serve<I, F>(step: &'static Step, run: F) -> Result<(), Error>
+pub async fn serve<I, O, F>(step: &'static Step, run: F) -> Result<(), Error>
 where
     I: Subject,
-    F: AsyncFn(&Environment, I) -> Result<Deployment, StepError>,
+    O: Answer,
+    F: AsyncFn(&Environment, I) -> Result<O, StepError>,
 {
     logs::begin();
     let environment = Environment::load(step)?;
@@ -80,13 +96,14 @@ where
     Box::pin(lambda).await
 }
 
-async fn invoke<I, F>(environment: &Environment, run: &F, event: Value, request_id: &str) -> Result<Value, StepError>
+async fn invoke<I, O, F>(environment: &Environment, run: &F, event: Value, request_id: &str) -> Result<Value, StepError>
 where
     I: Subject,
-    F: AsyncFn(&Environment, I) -> Result<Deployment, StepError>,
+    O: Answer,
+    F: AsyncFn(&Environment, I) -> Result<O, StepError>,
 {
     let input: I = serde_json::from_value(event).map_err(|error| {
-        let message = format!("the state machine handed over what this step does not understand: {error}");
+        let message = format!("this step was handed what it does not understand: {error}");
         tracing::error!(request_id, message);
         StepError::new(ErrorName::InternalError, message)
     })?;
@@ -95,17 +112,14 @@ where
     // Boxed: the types of the SDK's futures nest so deeply that the compiler gives up on a step's main otherwise.
     let answer = Box::pin(run(environment, input)).instrument(span.clone()).await;
     span.in_scope(|| log(&answer, began));
-    let deployment = answer?;
-    serde_json::to_value(&deployment).map_err(|error| StepError::new(ErrorName::InternalError, error.to_string()))
+    let answer = answer?;
+    serde_json::to_value(&answer).map_err(|error| StepError::new(ErrorName::InternalError, error.to_string()))
 }
 
-fn log(answer: &Result<Deployment, StepError>, began: Instant) {
+fn log<O: Answer>(answer: &Result<O, StepError>, began: Instant) {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match answer {
-        Ok(deployment) => {
-            let failure = deployment.failure.as_ref().map(|failure| failure.error.as_str());
-            tracing::info!(duration_ms, failure, "done");
-        }
+        Ok(answer) => tracing::info!(duration_ms, failure = answer.failure(), "done"),
         Err(error) => tracing::warn!(duration_ms, error = %error.name, cause = error.message, "failed"),
     }
 }

@@ -6,7 +6,7 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, IdentityCache, SharedCredentialsProvider};
 use aws_sdk_sts::types::Tag;
 use fenrir_core::deployment::Head;
-use fenrir_core::error::{ErrorName, FaultKind, StepError};
+use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::house;
 use fenrir_core::owner::Owner;
 use serde_json::json;
@@ -17,6 +17,30 @@ use crate::environment::Step;
 /// A session is not used when it ends within this time: an invocation lasts at most 15 minutes (Lambda quotas,
 /// "Function timeout").
 const MARGIN: Duration = Duration::minutes(16);
+
+/// Why there is no session.
+#[derive(Debug)]
+pub enum NoSession {
+    /// The account does not let the step in: its role is not there, or does not trust the step. Why, and what to do.
+    Closed {
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// Anything else.
+    Fault(StepError),
+}
+
+impl From<NoSession> for StepError {
+    /// In the middle of a deploy a closed account is a fault of the installation.
+    fn from(none: NoSession) -> Self {
+        match none {
+            NoSession::Closed { what, help } => Self::new(ErrorName::InternalError, format!("{what}; {help}")),
+            NoSession::Fault(error) => error,
+        }
+    }
+}
 
 /// An open session.
 #[derive(Debug)]
@@ -39,7 +63,7 @@ impl Session {
     }
 
     /// Assumes the role.
-    pub(crate) async fn open(own: &SdkConfig, step: &Step, head: &Head) -> Result<Self, StepError> {
+    pub(crate) async fn open(own: &SdkConfig, step: &Step, head: &Head) -> Result<Self, NoSession> {
         let owner = head.owner();
         let role = house::iam_arn(owner.partition(), &owner.account, "role", house::DEPLOYER_ROLE);
         let answer = aws_sdk_sts::Client::new(own)
@@ -47,16 +71,14 @@ impl Session {
             .role_arn(&role)
             .role_session_name(&head.release_id)
             .policy(session_policy(step.deployer_actions))
-            .tags(tag("ProjectName", &owner.project)?)
-            .tags(tag("ConfigName", &owner.config)?)
+            .tags(tag("ProjectName", &owner.project).map_err(NoSession::Fault)?)
+            .tags(tag("ConfigName", &owner.config).map_err(NoSession::Fault)?)
             .send()
             .await
             .map_err(|error| refused(fenrir_aws::fault("sts:AssumeRole", &error), &role, &owner))?;
         let Some(keys) = answer.credentials else {
-            return Err(StepError::new(
-                ErrorName::TransientError,
-                format!("assuming `{role}`: an answer without credentials"),
-            ));
+            let message = format!("assuming `{role}`: an answer without credentials");
+            return Err(NoSession::Fault(StepError::new(ErrorName::TransientError, message)));
         };
         let ends = SystemTime::try_from(*keys.expiration()).unwrap_or(SystemTime::UNIX_EPOCH);
         let credentials = Credentials::new(
@@ -96,17 +118,23 @@ fn tag(key: &str, value: &str) -> Result<Tag, StepError> {
     built.map_err(|error| StepError::new(ErrorName::InternalError, error.to_string()))
 }
 
-fn refused(fault: fenrir_core::error::Fault, role: &str, owner: &Owner) -> StepError {
-    if fault.kind == FaultKind::Transient {
-        return fault.into_step(ErrorName::InternalError, &format!("assuming `{role}`"));
+/// STS does not say whether the role is not there or does not trust the step: both are `AccessDenied`.
+fn refused(fault: Fault, role: &str, owner: &Owner) -> NoSession {
+    if fault.kind != FaultKind::Denied {
+        return NoSession::Fault(fault.into_step(ErrorName::InternalError, &format!("assuming `{role}`")));
     }
-    let message = format!(
-        "`{role}` cannot be assumed: {}; an administrator installs or updates the account stack (`account.yml`) in \
-         account `{}`",
-        fenrir_core::problem::printable(&fault.message),
-        owner.account
-    );
-    StepError::new(ErrorName::InternalError, message)
+    tracing::warn!(role, why = fault.message, "the account does not let the deployer in");
+    NoSession::Closed {
+        what: format!(
+            "account `{}` does not let the deployer in: `{role}` is not there, or does not trust it",
+            owner.account
+        ),
+        help: format!(
+            "an administrator installs or updates the stack `{}` (`account.yml`) there, or takes the account off the \
+             deployer's list (docs/install.md)",
+            house::ACCOUNT_STACK
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -102,7 +102,8 @@ async fn an_account_without_the_role_is_told_as_such() {
     assert_eq!(error.name, ErrorName::InternalError);
     assert_eq!(
         error.message,
-        "`arn:aws:iam::222222222222:role/fenrir-deployer` cannot be assumed: not authorized; an administrator installs or \
-         updates the account stack (`account.yml`) in account `222222222222`"
+        "account `222222222222` does not let the deployer in: `arn:aws:iam::222222222222:role/fenrir-deployer` is not \
+         there, or does not trust it; an administrator installs or updates the stack `fenrir-account` (`account.yml`) \
+         there, or takes the account off the deployer's list (docs/install.md)"
     );
 }

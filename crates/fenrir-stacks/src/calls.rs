@@ -550,6 +550,20 @@ impl Stacks {
         }
     }
 
+    /// What the deletion that this execution began left of the stack with this ARN, because a deletion policy says so.
+    /// A deletion in the midst of a create leaves what is to be retained, and its name would block the next deploy.
+    ///
+    /// # Errors
+    /// Any fault of `DescribeStackEvents`.
+    pub async fn left_behind(&self, stack_arn: &str, marks: &Marks) -> Result<Vec<Event>, Fault> {
+        let token = marks.delete();
+        let read = self
+            .events(stack_arn, |event| events::begins(event, stack_arn, &token))
+            .await?;
+        let deletion = events::operation(&read, stack_arn, &token);
+        Ok(events::skipped(&deletion).into_iter().cloned().collect())
+    }
+
     /// Waits for the end of a deletion that was begun, at most for `patience`.
     ///
     /// # Errors

@@ -194,6 +194,18 @@ pub fn skipped(operation: &[Event]) -> Vec<&Event> {
         .collect()
 }
 
+/// `` `Table` (AWS::DynamoDB::Table, `physical id`) `` of each, joined by commas.
+#[must_use]
+pub fn names(events: &[Event]) -> String {
+    let name = |event: &Event| {
+        format!(
+            "`{}` ({}, `{}`)",
+            event.logical_id, event.resource_type, event.physical_id
+        )
+    };
+    events.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 /// Why `cause`, an event of `operation`, came about: CloudFormation's words, or, where a hook forbade it, which hook and
 /// the hook's words. Of a hook's refusal CloudFormation itself says no more than the hook's name.
 #[must_use]

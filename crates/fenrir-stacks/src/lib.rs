@@ -7,6 +7,7 @@
 
 mod calls;
 pub mod changes;
+pub mod conclusion;
 pub mod events;
 pub mod findings;
 pub mod hook;

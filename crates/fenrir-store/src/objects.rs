@@ -39,6 +39,9 @@ pub enum Error {
     /// There is no such object or version.
     #[error("`{0}` is not there")]
     Missing(String),
+    /// There is no such bucket.
+    #[error("there is no bucket `{0}`")]
+    NoBucket(String),
     /// The bucket keeps no versions, so the object may change under our hands.
     #[error("`{0}` has no version: its bucket must have versioning switched on")]
     Unversioned(String),
@@ -184,7 +187,7 @@ impl Objects {
     /// Reads an object of at most `limit` bytes; its newest version, unless one is named.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::TooLarge`], [`Error::Unversioned`], [`Error::Fault`].
+    /// [`Error::Missing`], [`Error::NoBucket`], [`Error::TooLarge`], [`Error::Unversioned`], [`Error::Fault`].
     pub async fn read(&self, bucket: &str, key: &str, version: Option<&str>, limit: u64) -> Result<Read, Error> {
         let mut answer = self.open(bucket, key, version, limit).await?;
         let version_id = real_version(answer.version_id.take(), bucket, key)?;
@@ -200,7 +203,7 @@ impl Objects {
     /// the object.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::TooLarge`], [`Error::Unversioned`], [`Error::Fault`].
+    /// [`Error::Missing`], [`Error::NoBucket`], [`Error::TooLarge`], [`Error::Unversioned`], [`Error::Fault`].
     pub async fn hash(&self, bucket: &str, key: &str) -> Result<Artifact, Error> {
         let mut version = None;
         let mut last = None;
@@ -243,8 +246,10 @@ impl Objects {
             .set_version_id(version.map(str::to_owned));
         let answer = request.send().await.map_err(|error| {
             let fault = fenrir_aws::fault(action, &error);
-            if fault.is("NoSuchKey") || fault.is("NoSuchVersion") || fault.is("NoSuchBucket") {
+            if fault.is("NoSuchKey") || fault.is("NoSuchVersion") {
                 Error::Missing(address(bucket, key))
+            } else if fault.is("NoSuchBucket") {
+                Error::NoBucket(bucket.to_owned())
             } else {
                 Error::Fault(fault)
             }

@@ -8,14 +8,19 @@ use aws_sdk_dynamodb::types::Put;
 use aws_types::SdkConfig;
 use fenrir_core::deployment::{Operation, Outcome, Pointer};
 use fenrir_core::error::{ErrorName, Fault, StepError};
-use fenrir_core::keys;
 use fenrir_core::owner::Owner;
+use fenrir_core::{house, keys};
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{from_item, text, to_attribute, to_item};
 
 const PUT: &str = "dynamodb:PutItem";
 const GET: &str = "dynamodb:GetItem";
+const QUERY: &str = "dynamodb:Query";
+
+/// The value of [`house::OPEN`]: one for all, so that one query finds them. A partition takes 1,000 writes a second
+/// (DynamoDB Developer Guide, "Partitions"), and a release makes two.
+const IS_OPEN: &str = "yes";
 
 /// How a release stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +100,15 @@ pub struct Unlocked {
     pub reason: String,
 }
 
+/// The key of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Key {
+    /// Whose: [`keys::owner`].
+    pub owner: String,
+    /// The release.
+    pub release_id: String,
+}
+
 /// Why a record could not be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -172,6 +186,10 @@ impl Records {
         let garbled = |error: serde_json::Error| Error::Garbled(error.to_string());
         let mut item = to_item(record).map_err(garbled)?;
         item.insert("owner".to_owned(), text(keys::owner(owner)));
+        if record.status == Status::Started {
+            // The end replaces the whole item, and this with it.
+            item.insert(house::OPEN.to_owned(), text(IS_OPEN));
+        }
         let status = |status: Status| serde_json::to_value(status).map(to_attribute).map_err(garbled);
         Put::builder()
             .table_name(&self.table)
@@ -207,5 +225,37 @@ impl Records {
             .map_err(|error| fenrir_aws::fault(GET, &error))?;
         let decoded = answer.item.as_ref().map(from_item).transpose();
         decoded.map_err(|error| Error::Garbled(error.to_string()))
+    }
+
+    /// The keys of the records that say that their release has started; only those of `release_id`, if one is given.
+    /// An index tells, which lags behind the table: who acts on a record reads it first.
+    ///
+    /// # Errors
+    /// [`Error::Fault`].
+    pub async fn open(&self, release_id: Option<&str>) -> Result<Vec<Key>, Error> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(house::OPEN_INDEX)
+            .key_condition_expression(if release_id.is_some() {
+                "#open = :open AND #release_id = :release_id"
+            } else {
+                "#open = :open"
+            })
+            .expression_attribute_names("#open", house::OPEN)
+            .expression_attribute_values(":open", text(IS_OPEN));
+        if let Some(release_id) = release_id {
+            query = query
+                .expression_attribute_names("#release_id", "release_id")
+                .expression_attribute_values(":release_id", text(release_id));
+        }
+        let mut items = query.into_paginator().items().send();
+        let mut keys = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| fenrir_aws::fault(QUERY, &error))?;
+            keys.push(from_item(&item).map_err(|error| Error::Garbled(error.to_string()))?);
+        }
+        Ok(keys)
     }
 }

@@ -121,17 +121,22 @@ impl Application {
         )
     }
 
+    /// The release as JSON.
+    pub fn release(&self, release_id: &str) -> Value {
+        let mut release = self.release.clone();
+        release.entry("release_id").or_insert_with(|| json!(release_id));
+        let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap();
+        release.entry("created_at").or_insert_with(|| json!(now));
+        Value::Object(release)
+    }
+
     /// Uploads everything under a release id of its own, and returns the release as JSON.
     pub async fn upload(&self, config: &SdkConfig, release_id: &str) -> Value {
         let s3 = aws_sdk_s3::Client::new(config);
         for (key, data) in &self.artifacts {
             put(&s3, &self.bucket, key, data.clone()).await;
         }
-        let mut release = self.release.clone();
-        release.entry("release_id").or_insert_with(|| json!(release_id));
-        let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap();
-        release.entry("created_at").or_insert_with(|| json!(now));
-        let release = Value::Object(release);
+        let release = self.release(release_id);
         let key = keys::release(&self.owner, release_id);
         put(&s3, &self.bucket, &key, release.to_string().into_bytes()).await;
         release

@@ -54,8 +54,16 @@ impl Deployer {
     pub const ACCOUNT: &'static str = "111111111111";
     /// Another target account.
     pub const OTHER_ACCOUNT: &'static str = "222222222222";
+    /// An account on the deployer's list that has no account stack.
+    pub const CLOSED_ACCOUNT: &'static str = "444444444444";
     /// The deployer's region.
     pub const REGION: &'static str = LocalAws::REGION;
+    /// Another region that may be deployed to, with a bucket of its own.
+    pub const OTHER_REGION: &'static str = "eu-west-1";
+    /// A region on the deployer's list that has no bucket.
+    pub const CLOSED_REGION: &'static str = "ap-southeast-2";
+    /// Another one, for a test that gives the bucket's name to somebody else.
+    pub const TAKEN_REGION: &'static str = "ca-central-1";
 
     /// Starts a local AWS and installs Fenrir in it, from the templates and the step Lambdas of this repository.
     pub fn install() -> Self {
@@ -84,6 +92,14 @@ impl Deployer {
             .args(["--endpoint", aws.endpoint(), "--lambdas"])
             .arg(lambdas)
             .args(["--target", Self::ACCOUNT, "--target", Self::OTHER_ACCOUNT])
+            .args(["--closed-account", Self::CLOSED_ACCOUNT])
+            .args(["--allow-region", Self::REGION, "--allow-region", Self::OTHER_REGION])
+            .args([
+                "--closed-region",
+                Self::CLOSED_REGION,
+                "--closed-region",
+                Self::TAKEN_REGION,
+            ])
             .output()
             .unwrap();
         assert!(
@@ -120,6 +136,11 @@ impl Deployer {
         Application::new(project, Self::ACCOUNT, Self::REGION, self.bucket())
     }
 
+    /// An application of `project` elsewhere, deployed through the deployer's bucket of that region.
+    pub fn application_in(&self, project: &str, account: &str, region: &str) -> Application {
+        Application::new(project, account, region, &house::bucket(Self::ACCOUNT, region))
+    }
+
     /// Clients of the deployer's account.
     pub async fn config(&self) -> SdkConfig {
         match &self.config {
@@ -139,6 +160,12 @@ impl Deployer {
             return self.config().await;
         }
         self.aws.config(&owner.account, &owner.region).await
+    }
+
+    /// Uploads the release into the bucket of its region, and returns it as JSON.
+    pub async fn upload(&self, application: &Application, release_id: &str) -> Value {
+        let config = self.aws.config(Self::ACCOUNT, &application.owner().region).await;
+        application.upload(&config, release_id).await
     }
 
     /// What the Lambda of the step `crate_name` runs with.
@@ -165,7 +192,7 @@ impl Deployer {
 
     /// Uploads the release and starts its execution.
     pub async fn start(&self, application: &Application, release_id: &str) -> String {
-        let release = application.upload(&self.config().await, release_id).await;
+        let release = self.upload(application, release_id).await;
         self.start_execution(release_id, &release).await
     }
 
@@ -266,6 +293,12 @@ impl Deployer {
     /// The lock item of this owner.
     pub async fn lock(&self, owner: &Owner) -> Option<BTreeMap<String, String>> {
         let key = AttributeValue::S(keys::owner(owner));
+        self.item(house::LOCKS_TABLE, &[("key", key)]).await
+    }
+
+    /// What somebody asked a deploy to do, by the item's key.
+    pub async fn halt(&self, key: &str) -> Option<BTreeMap<String, String>> {
+        let key = AttributeValue::S(key.to_owned());
         self.item(house::LOCKS_TABLE, &[("key", key)]).await
     }
 

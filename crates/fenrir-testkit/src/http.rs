@@ -52,12 +52,12 @@ pub(crate) fn read(stream: &mut impl Read) -> Option<Message> {
 
 /// Sends one request and returns the body of its answer.
 ///
-/// `address` is `host:port`.
-pub(crate) fn request(address: &str, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+/// `address` is `host:port`; `headers` are lines of their own, each ended by `\r\n`.
+pub(crate) fn request(address: &str, method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("the local AWS listens");
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
         body.len()
     )
     .unwrap();

@@ -118,7 +118,21 @@ impl LocalAws {
             body.to_string()
         };
         let address = self.endpoint.strip_prefix("http://").unwrap();
-        let answer = http::request(address, method, &format!("/_fenrir/{what}"), body.as_bytes());
+        let answer = http::request(address, method, &format!("/_fenrir/{what}"), "", body.as_bytes());
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// A call of the root of `account` in the JSON protocol, to a service whose SDK Fenrir does not need: `target` is
+    /// its `X-Amz-Target`, such as `AmazonSQS.ReceiveMessage`.
+    pub fn call(&self, account: &str, target: &str, body: &Value) -> Value {
+        let headers = format!(
+            "content-type: application/x-amz-json-1.0\r\nx-amz-target: {target}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential={account}/20260101/{}/sqs/aws4_request, SignedHeaders=host, \
+             Signature=0\r\n",
+            Self::REGION
+        );
+        let address = self.endpoint.strip_prefix("http://").unwrap();
+        let answer = http::request(address, "POST", "/", &headers, body.to_string().as_bytes());
         serde_json::from_slice(&answer).unwrap()
     }
 }

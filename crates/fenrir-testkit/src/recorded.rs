@@ -163,16 +163,17 @@ fn converse(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, rule: &Rule) {
         if answer.status == 0 {
             return;
         }
-        let more: String = answer
+        let more: Vec<String> = answer
             .headers
             .iter()
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
         let head = format!(
-            "HTTP/1.1 {} -\r\ncontent-type: {}\r\ncontent-length: {}\r\n{more}\r\n",
+            "HTTP/1.1 {} -\r\ncontent-type: {}\r\ncontent-length: {}\r\n{}\r\n",
             answer.status,
             answer.content_type,
-            answer.body.len()
+            answer.body.len(),
+            more.concat()
         );
         // In one piece: a body that follows its head waits for the client's delayed acknowledgement.
         if stream.write_all((head + &answer.body).as_bytes()).is_err() {

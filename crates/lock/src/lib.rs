@@ -2,35 +2,52 @@
 //!
 //! A lock cannot strand: when the execution that holds it has ended without a dirty end, and the stack is not in
 //! progress, the next deploy takes it over. It cannot be stolen either: of several that try, one gets it, and a lock
-//! that is dirty or whose stack is in progress stays.
+//! that is dirty or whose stack is in progress stays. The record of the execution that left its lock behind is mended.
+//!
+//! An execution that was stopped from outside may leave a step behind that goes on: it has verified the lock, and
+//! CloudFormation knows no fencing token that would stop it. So its lock is taken over only when no step that changes
+//! anything can still run. `tests/model` shows what would happen otherwise.
+
+use std::time::Duration;
 
 use fenrir_core::deployment::{Deployment, Head, Manifest};
 use fenrir_core::error::{ErrorName, FaultKind, StepError};
 use fenrir_core::problem::printable;
 use fenrir_core::timestamp;
 use fenrir_lambda::{Environment, Step};
+use fenrir_settle::execution::{self, Ended};
 use fenrir_stacks::Stacks;
 use fenrir_store::locks::Error;
 use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Holder, Locks, Objects, Record, Records, Status};
+use tokio::time::timeout;
 
 /// Calls with the step's own role.
 pub const OWN_ACTIONS: &[&str] = &[
     "dynamodb:ConditionCheckItem",
+    "dynamodb:GetItem",
     "dynamodb:PutItem",
     "s3:GetObjectVersion",
     "states:DescribeExecution",
+    "states:GetExecutionHistory",
     "sts:AssumeRole",
     "sts:TagSession",
 ];
 /// Calls with `fenrir-deployer` of the target account.
-pub const DEPLOYER_ACTIONS: &[&str] = &["cloudformation:DescribeStacks"];
+pub const DEPLOYER_ACTIONS: &[&str] = &[
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+];
 /// The step.
 pub const STEP: Step = Step {
     name: "lock",
     own_actions: OWN_ACTIONS,
     deployer_actions: DEPLOYER_ACTIONS,
 };
+
+/// How long a deploy may be kept by the record of another.
+const MENDING: Duration = Duration::from_secs(20);
 
 /// Takes the lock and records the release as started.
 ///
@@ -121,18 +138,21 @@ async fn take(env: &Environment, deployment: &Deployment, locks: &Locks, holder:
     let error = match locks.acquire(&head.owner(), holder).await {
         Ok(()) => return Ok(()),
         Err(Error::Held(other)) if other.execution != holder.execution && !other.dirty => {
-            match why_it_stays(env, deployment, &other).await? {
-                None => {
+            match look_at(env, deployment, &other).await? {
+                Found::LeftBehind(ended) => {
                     tracing::warn!(
                         left_behind_by = other.execution,
                         "taking over the lock of an execution that ended"
                     );
                     match locks.take_over(&head.owner(), &other.execution, holder).await {
-                        Ok(()) => return Ok(()),
+                        Ok(()) => {
+                            mend(env, deployment, &other, &ended).await;
+                            return Ok(());
+                        }
                         Err(error) => refusal(head, error, None),
                     }
                 }
-                Some(why) => refusal(head, Error::Held(other), Some(&why)),
+                Found::InUse(why) => refusal(head, Error::Held(other), Some(&why)),
             }
         }
         Err(error) => refusal(head, error, None),
@@ -162,10 +182,23 @@ fn refusal(head: &Head, error: Error, more: Option<&str>) -> StepError {
     refused
 }
 
-/// Why the lock of `other` cannot be taken over; `None` when it can.
-async fn why_it_stays(env: &Environment, deployment: &Deployment, other: &Holder) -> Result<Option<String>, StepError> {
-    if !has_ended(env, &other.execution).await? {
-        return Ok(Some("its execution is under way".to_owned()));
+/// The lock of another execution.
+enum Found {
+    /// It can be taken over: the execution has ended like this.
+    LeftBehind(Ended),
+    /// It cannot, and this is why.
+    InUse(String),
+}
+
+async fn look_at(env: &Environment, deployment: &Deployment, other: &Holder) -> Result<Found, StepError> {
+    let Some(ended) = execution::ended(env, &other.execution, ErrorName::LockError).await? else {
+        return Ok(Found::InUse("its execution is under way".to_owned()));
+    };
+    if let Some(until) = execution::busy_until(env, &other.execution, &ended, ErrorName::LockError).await? {
+        return Ok(Found::InUse(format!(
+            "its execution was stopped from outside, and a step of it may run until `{}`",
+            timestamp::format(until)
+        )));
     }
     let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
     let stack = stacks.describe(&deployment.stack.name).await.map_err(|fault| {
@@ -174,35 +207,26 @@ async fn why_it_stays(env: &Environment, deployment: &Deployment, other: &Holder
             "looking at the stack of a lock that was left behind",
         )
     })?;
-    Ok(stack.filter(|stack| stack.status.in_progress()).map(|_| {
-        format!(
+    Ok(match stack.filter(|stack| stack.status.in_progress()) {
+        None => Found::LeftBehind(ended),
+        Some(_) => Found::InUse(format!(
             "its execution has ended, but its stack `{}` is still in progress",
             deployment.stack.name
-        )
-    }))
+        )),
+    })
 }
 
-/// Whether an execution of this state machine has ended. What is no such execution has not: only who knows what it is
-/// may say so.
-async fn has_ended(env: &Environment, execution: &str) -> Result<bool, StepError> {
-    let machine = env.required("FENRIR_STATE_MACHINE", env.settings().state_machine.as_ref())?;
-    let ours = format!("{}:", machine.replacen(":stateMachine:", ":execution:", 1));
-    if !execution.starts_with(&ours) {
-        return Ok(false);
-    }
-    let answer = aws_sdk_sfn::Client::new(env.own())
-        .describe_execution()
-        .execution_arn(execution)
-        .send()
-        .await;
-    match answer.map_err(|error| fenrir_aws::fault("states:DescribeExecution", &error)) {
-        Ok(found) => Ok(matches!(
-            found.status().as_str(),
-            "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED"
-        )),
-        // Step Functions forgets an execution 90 days after its end (Step Functions quotas, "Execution history
-        // retention time").
-        Err(fault) if fault.is("ExecutionDoesNotExist") => Ok(true),
-        Err(fault) => Err(fault.into_step(ErrorName::LockError, "looking at the execution that holds the lock")),
+/// Writes the end into the record of the execution whose lock was taken over. That this cannot be done keeps nobody from
+/// deploying: the watchdog does it later.
+async fn mend(env: &Environment, deployment: &Deployment, other: &Holder, ended: &Ended) {
+    let owner = deployment.release.owner();
+    let mending = async {
+        let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
+        fenrir_settle::mend(env, stacks, &owner, other, ended).await
+    };
+    match timeout(MENDING, Box::pin(mending)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the record of the execution that ended is not mended"),
+        Err(_) => tracing::warn!("the record of the execution that ended is not mended in time"),
     }
 }

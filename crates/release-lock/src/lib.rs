@@ -3,7 +3,6 @@
 //! A good end is recorded and unlocked at once, so that nobody deploys over a release whose end is not written down. A
 //! dirty end is locked first: whatever fails after that, the lock stays and says why. Every write may be made twice.
 
-mod alert;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -11,6 +10,7 @@ use std::collections::BTreeMap;
 use fenrir_core::deployment::{ChangeSetStatus, Deployment, End, Outcome};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::timestamp;
+use fenrir_lambda::alert::{Alert, Tidings};
 use fenrir_lambda::{Environment, Step};
 use fenrir_store::locks::Error;
 use fenrir_store::{Locks, Objects, Record, Records};
@@ -52,7 +52,14 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     if end.outcome == Outcome::FailureDirty {
         let written = records.write(&owner, &record).await;
         // Also without a record: somebody has to look.
-        alert::publish(env, &deployment, &end).await?;
+        let alert = Alert {
+            tidings: Tidings::Dirty,
+            head: &deployment.release,
+            execution: &deployment.execution.arn,
+            stack: deployment.stack.arn.as_ref().unwrap_or(&deployment.stack.name),
+            reason: end.cause.as_deref().unwrap_or_default(),
+        };
+        alert.publish(env).await?;
         written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
     } else {
         let record = records.put(&owner, &record);

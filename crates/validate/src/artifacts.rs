@@ -123,7 +123,7 @@ pub(crate) async fn hash(objects: &Objects, readings: Vec<Reading>) -> Result<Ha
             Ok(artifact) => {
                 hashed.artifacts.insert(uri, artifact);
             }
-            Err(Error::Missing(_)) => {}
+            Err(Error::Missing(_) | Error::NoBucket(_)) => {}
             Err(error) if error.is_transient() => {
                 return Err(error.into_step(ErrorName::InternalError, &format!("reading `{uri}`")));
             }

@@ -3,8 +3,8 @@
 //! It reads what anybody may have written, so the order matters. First the release is decoded and its place checked
 //! (account, region, bucket, time), without a call. Then it is proven: the client must have stored the same release under
 //! the owner's prefix, which only that owner may write. Only a proven release is recorded when it is refused, so that
-//! nobody can write into another's history. Then every artifact is hashed and pinned, owners are asked for, and the policy
-//! judges.
+//! nobody can write into another's history. Then the account is entered: where it cannot be, no later step could clean up.
+//! Then every artifact is hashed and pinned, owners are asked for, and the policy judges.
 
 mod artifacts;
 mod proof;
@@ -64,6 +64,9 @@ pub const STEP: Step = Step {
 pub async fn run(env: &Environment, start: Start) -> Result<Deployment, StepError> {
     let release = proof::decode(env, &start)?;
     let proven = proof::prove(env, &start, release).await?;
+    if let Some(problem) = proof::closed_account(env, &proven.head).await? {
+        return Err(refusal::recorded(env, &start, &proven, vec![problem]).await?);
+    }
     match judge(env, &proven).await? {
         Ok(template) => store(env, &start, &proven, &template).await,
         Err(problems) => Err(refusal::recorded(env, &start, &proven, problems).await?),
@@ -115,7 +118,7 @@ async fn world(env: &Environment, proven: &Proven, mut wanted: Wanted) -> Result
     let owner = proven.head.owner();
     let plan = artifacts::Plan::new(&proven.head, &wanted);
     wanted.resources.extend(plan.bucket_arns(&owner));
-    // Nothing is asked for: no session is opened.
+    // Nothing is asked for: nobody is asked.
     let asks = Wanted {
         artifacts: [].into(),
         texts: [].into(),

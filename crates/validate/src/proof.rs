@@ -1,12 +1,12 @@
 //! The proof: the release is for here and now, and its owner's own.
 
 use fenrir_core::deployment::{Head, Start};
-use fenrir_core::error::{ErrorName, StepError};
+use fenrir_core::error::{ErrorName, FaultKind, StepError};
 use fenrir_core::problem::{Problem, printable};
 use fenrir_core::release::{Release, TEMPLATE_LIMIT, TemplateSource, canonical};
 use fenrir_core::template::Document;
 use fenrir_core::{codes, house, keys, timestamp};
-use fenrir_lambda::Environment;
+use fenrir_lambda::{Environment, NoSession};
 use fenrir_store::objects::{Error, TEXT_LIMIT, hex_sha256};
 use fenrir_store::{Objects, Records};
 use time::Duration;
@@ -80,6 +80,43 @@ fn own_bucket(env: &Environment, region: &str) -> Result<String, StepError> {
     })
 }
 
+/// The problem of an allowed region, when reading from its bucket failed because of the bucket and not because of the
+/// release: it is not there, not in that region, or not the deployer's.
+fn closed_region(env: &Environment, head: &Head, error: &Error) -> Option<Problem> {
+    let (bucket, region) = (&head.bucket, &head.owner.aws_region);
+    // The bucket of the home region comes with the roles: who may not read there is installed wrongly.
+    let is_home = env.own().region().is_some_and(|home| home.as_ref() == region);
+    let message = match error {
+        Error::NoBucket(_) => format!("the deployer has no bucket in `{region}`: there is no `{bucket}`"),
+        Error::Fault(fault) if fault.is("PermanentRedirect") => {
+            format!("the deployer has no bucket in `{region}`: `{bucket}` lies in another region")
+        }
+        Error::Fault(fault) if fault.kind == FaultKind::Denied && !is_home => format!(
+            "the deployer may not read its bucket of `{region}`: `{bucket}` belongs to another account, or its policy \
+             is not that of `region.yml`"
+        ),
+        _ => return None,
+    };
+    tracing::warn!(bucket, why = %error, "the region's bucket cannot be used");
+    let help = format!(
+        "an administrator installs or updates the stack `{}` (`region.yml`) there, or takes the region off the \
+         deployer's list (docs/install.md)",
+        house::REGION_STACK
+    );
+    Some(Problem::error(codes::RELEASE_PLACE, "/aws_region", message).help(help))
+}
+
+/// The problem of an allowed account that does not let the deployer in. A deploy that found out later could not clean up.
+pub(crate) async fn closed_account(env: &Environment, head: &Head) -> Result<Option<Problem>, StepError> {
+    match env.enter(head).await {
+        Ok(_) => Ok(None),
+        Err(NoSession::Closed { what, help }) => Ok(Some(
+            Problem::error(codes::RELEASE_PLACE, "/aws_account_id", what).help(help),
+        )),
+        Err(NoSession::Fault(error)) => Err(error),
+    }
+}
+
 /// Proves that the release's owner wanted it, and that its id is new.
 pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) -> Result<Proven, StepError> {
     let owner = release.owner();
@@ -106,7 +143,12 @@ pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) ->
             );
         }
         Err(error @ Error::TooLarge { .. }) => return refuse(error.to_string(), "store the release and nothing else"),
-        Err(error) => return Err(error.into_step(ErrorName::InternalError, "reading the stored release")),
+        Err(error) => {
+            return Err(match closed_region(env, &head, &error) {
+                Some(problem) => refusal::unproven(&[problem]),
+                None => error.into_step(ErrorName::InternalError, "reading the stored release"),
+            });
+        }
     };
     let same = crate::json(&stored.bytes).is_ok_and(|stored| canonical(&stored) == canonical(&start.release));
     if !same {

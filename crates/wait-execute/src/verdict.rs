@@ -4,6 +4,7 @@ use fenrir_core::deployment::Deployment;
 use fenrir_core::timestamp;
 use fenrir_stacks::Status;
 use fenrir_stacks::changes::Execution;
+use fenrir_stacks::conclusion::{self, Conclusion};
 use fenrir_stacks::status::Conclude;
 use time::{Duration, OffsetDateTime};
 
@@ -103,10 +104,10 @@ impl Evidence {
         if self.status.row().conclude == Conclude::Gone {
             return Verdict::Failed(Why::Gone);
         }
-        let verdict = match (self.is_waiting(), self.outcome) {
-            (true, _) => self.while_in_progress(),
-            (false, Some(outcome)) => self.of_outcome(outcome),
-            (false, None) => self.without_outcome(),
+        let verdict = if self.is_waiting() {
+            self.while_in_progress()
+        } else {
+            self.at_rest()
         };
         match verdict {
             Verdict::Wait if self.hopeless => Verdict::Failed(Why::Endless),
@@ -119,6 +120,10 @@ impl Evidence {
         if !self.needs_history() {
             return Verdict::Wait;
         }
+        if self.outcome.is_some_and(|outcome| !outcome.in_progress()) {
+            // It came to its end since the status was read, or somebody else's runs now, which is not ours to cancel.
+            return Verdict::Wait;
+        }
         let is_own = self.outcome.is_some() || self.execution == Execution::Running;
         match self.status {
             // Somebody else's, and ours never began.
@@ -129,26 +134,14 @@ impl Evidence {
         }
     }
 
-    /// Nothing is under way, and this is the last that our own operation did.
-    fn of_outcome(self, outcome: Status) -> Verdict {
-        let is_stuck = self.status.row().conclude == Conclude::Stuck;
-        match outcome.row().conclude {
-            Conclude::Succeeded if !is_stuck => Verdict::Succeeded,
-            Conclude::RolledBack if !is_stuck => Verdict::Failed(Why::RolledBack),
-            _ if is_stuck => Verdict::Failed(Why::Stuck),
-            // The end is reached and its event not yet to be seen.
-            _ => Verdict::Wait,
-        }
-    }
-
-    /// Nothing is under way, and no event tells of our own operation.
-    fn without_outcome(self) -> Verdict {
-        match (self.execution, self.status.row().conclude) {
-            (Execution::Complete, Conclude::Succeeded) => Verdict::Succeeded,
-            (Execution::Complete | Execution::Failed, Conclude::Stuck) => Verdict::Failed(Why::Stuck),
-            (Execution::Complete | Execution::Failed, _) => Verdict::Failed(Why::RolledBack),
-            (Execution::Running, _) => Verdict::Wait,
-            (Execution::NotBegun | Execution::Impossible, _) => self.unless_it_still_may(),
+    /// Nothing is under way.
+    fn at_rest(self) -> Verdict {
+        match conclusion::at_rest(self.status, self.outcome, self.execution) {
+            Conclusion::Succeeded => Verdict::Succeeded,
+            Conclusion::RolledBack => Verdict::Failed(Why::RolledBack),
+            Conclusion::Stuck => Verdict::Failed(Why::Stuck),
+            Conclusion::Unseen => Verdict::Wait,
+            Conclusion::NotBegun => self.unless_it_still_may(),
         }
     }
 
@@ -217,7 +210,8 @@ mod tests {
         for evidence in all().filter(|evidence| evidence.verdict() == Verdict::Cancel) {
             seen += 1;
             assert_eq!(evidence.status, Status::UpdateInProgress);
-            assert!(evidence.stopping && (evidence.outcome.is_some() || evidence.execution == Execution::Running));
+            let runs = evidence.outcome.is_some_and(Status::in_progress);
+            assert!(evidence.stopping && (runs || evidence.execution == Execution::Running));
         }
         assert!(seen > 0);
     }

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from ministack import app as ministack
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
 from ministack.core.responses import get_region, request_scope
-from ministack.services import lambda_svc, s3
+from ministack.services import lambda_svc, s3, sts
 
 from . import knobs, machines, patch
 
@@ -75,7 +75,7 @@ def over_tls(scope) -> None:
 
 
 def describe(scope, body: bytes) -> dict:
-    """Who calls what: the IAM action, such as `s3:PutObject`, and the access key."""
+    """Who calls what: the IAM action, such as `s3:PutObject`, the access key and its session."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
     method, path = scope["method"], scope["path"]
@@ -83,7 +83,15 @@ def describe(scope, body: bytes) -> dict:
     service = router.detect_service(method, path, headers, parameters)
     action = iam_actions.extract_iam_action(service, method, path, headers, body, parameters)
     key = router.extract_access_key_id(headers, query) or ""
-    return {"action": action or "", "access_key": key, "path": path, "user_agent": headers.get("user-agent", "")}
+    return {"action": action or "", "access_key": key, "path": path, "user_agent": headers.get("user-agent", ""),
+            **session_of(key)}
+
+
+def session_of(access_key: str) -> dict:
+    """Who calls, as CloudTrail tells it of a role's session: the ARN, which ends with the session's name, and its tags."""
+    session = sts._sessions.get(access_key) or {}
+    return {"caller": session.get("Arn", ""),
+            "session_tags": {tag["Key"]: tag["Value"] for tag in session.get("SessionTags") or []}}
 
 
 def take_fault(call: dict) -> dict | None:

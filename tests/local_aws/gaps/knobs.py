@@ -10,6 +10,8 @@ KNOBS = {
     "change_set_seconds": 0.3,
     # Seconds a state machine's TimeoutSeconds counts as one.
     "machine_timeout_scale": 1.0,
+    # Seconds a second of a rule's rate counts as one; the clock is looked at every second.
+    "schedule_scale": 1.0,
 }
 KNOBS.update(json.loads(os.environ.get("FENRIR_KNOBS", "{}")))
 

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlparse
 
+from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import enforce
-from ministack.core.responses import get_region
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import s3
 from ministack.services.cloudformation import changesets, engine, helpers
 
 from . import front, objects, patch
@@ -25,9 +27,11 @@ def close() -> None:
 
 
 def template_url(original):
-    """TemplateURL: path style and virtual host, of exactly the version it names, read with the caller's own rights.
+    """TemplateURL: path style and virtual host, of exactly the version it names, read with the caller's own rights. In
+    another account's bucket they need that bucket's policy, too.
 
-    Source: CloudFormation API, CreateChangeSet, TemplateURL; Amazon S3, "Virtual hosting of general purpose buckets".
+    Source: CloudFormation API, CreateChangeSet, TemplateURL; Amazon S3, "Virtual hosting of general purpose buckets"; IAM
+    User Guide, "Cross-account policy evaluation logic".
     """
     def resolve(params, body_key, url_key, label):
         url = helpers._p(params, url_key)
@@ -38,7 +42,7 @@ def template_url(original):
             return None, helpers._error("ValidationError", f"{url_key} must reference a valid S3 object to which you have access.")
         may_read = "s3:GetObjectVersion" if version else "s3:GetObject"
         denied = enforce(front.ACCESS_KEY.get(), may_read, "s3", get_region(), resource_arn=f"arn:aws:s3:::{bucket}/{key}")
-        data = None if denied else objects.read(bucket, key, version)
+        data = None if denied or not lent(bucket, key, may_read) else objects.read(bucket, key, version)
         if data is None:
             return None, helpers._error("ValidationError", "S3 error: Access Denied")
         if len(data) > helpers.TEMPLATE_URL_MAX_BYTES:
@@ -46,6 +50,19 @@ def template_url(original):
                                         f"Template may not exceed {helpers.TEMPLATE_URL_MAX_BYTES} bytes in size.")
         return data.decode(), None
     return resolve
+
+
+def lent(bucket: str, key: str, action: str) -> bool:
+    """Whether the bucket is the caller's account's own, or its policy lets the caller in."""
+    owner, account = s3._bucket_owner_account(bucket), get_account_id()
+    if owner in (None, account):
+        return True
+    caller = iam_evaluator.caller_arn()
+    context = iam_evaluator.EvalContext(
+        principal_arn=caller, principal_type="AssumedRole", principal_account=account, action=action,
+        resource_arn=f"arn:aws:s3:::{bucket}/{key}", region=get_region())
+    policy = s3._bucket_policies.get_scoped(owner, None, bucket)
+    return iam_evaluator.evaluate_resource_policy(policy, context).decision == "Allow"
 
 
 def parse_url(url: str) -> tuple[str, str, str | None]:

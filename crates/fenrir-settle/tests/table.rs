@@ -1,0 +1,653 @@
+//! Every status of a stack times every state of the lock: what becomes of the lock and the record, what is removed, who
+//! is told, and by exactly which calls. Over recorded answers, with the SDK's own clients.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use fenrir_core::owner::Owner;
+use fenrir_lambda::{Environment, Settings, Step};
+use fenrir_settle::{Settlement, settle};
+use fenrir_stacks::Stacks;
+use fenrir_stacks::marks::Marks;
+use fenrir_stacks::status::{TABLE, Tidy};
+use fenrir_store::{Holder, Status};
+use fenrir_testkit::{Answer, Recorded};
+use serde_json::{Value, json};
+
+const STEP: Step = Step {
+    name: "watchdog",
+    own_actions: &[],
+    deployer_actions: &[],
+};
+const EXECUTION: &str = "arn:aws:states:us-east-1:111111111111:execution:fenrir:release-1";
+const STACK: &str = "arn:aws:cloudformation:us-east-1:111111111111:stack/s/1";
+
+fn owner() -> Owner {
+    Owner {
+        account: "111111111111".into(),
+        region: "us-east-1".into(),
+        project: "p".into(),
+        config: "c".into(),
+    }
+}
+
+/// How an execution's own operation ended: the last statuses of its stack, newest last, and the tokens.
+fn history(status: fenrir_stacks::Status) -> Vec<(&'static str, String)> {
+    use fenrir_stacks::Status as S;
+    let marks = Marks::of(EXECUTION);
+    let own = |name: &'static str| (name, marks.execute());
+    let name = status.row().name;
+    match status {
+        S::Absent | S::Unknown => Vec::new(),
+        S::ReviewInProgress => vec![("REVIEW_IN_PROGRESS", String::new())],
+        S::CreateInProgress => vec![own("CREATE_IN_PROGRESS")],
+        S::UpdateInProgress => vec![own("UPDATE_IN_PROGRESS")],
+        S::CreateComplete | S::CreateFailed | S::RollbackInProgress | S::RollbackComplete | S::RollbackFailed => {
+            vec![own("CREATE_IN_PROGRESS"), own(name)]
+        }
+        S::DeleteInProgress => vec![own("CREATE_IN_PROGRESS"), (name, marks.delete())],
+        S::DeleteComplete | S::DeleteFailed => vec![
+            own("CREATE_IN_PROGRESS"),
+            ("DELETE_IN_PROGRESS", marks.delete()),
+            (name, marks.delete()),
+        ],
+        // An import is somebody else's: nothing of ours tells of itself.
+        S::ImportInProgress => vec![(name, "theirs".to_owned())],
+        S::ImportComplete | S::ImportRollbackInProgress | S::ImportRollbackComplete | S::ImportRollbackFailed => {
+            vec![("IMPORT_IN_PROGRESS", "theirs".to_owned()), (name, "theirs".to_owned())]
+        }
+        _ => vec![own("UPDATE_IN_PROGRESS"), own(name)],
+    }
+}
+
+fn ok(operation: &str, result: &str) -> Answer {
+    let body = format!("<{operation}Result>{result}</{operation}Result>");
+    Answer::xml(200, format!("<{operation}Response>{body}</{operation}Response>"))
+}
+
+fn stack(name: &str) -> Answer {
+    if name == fenrir_stacks::Status::Absent.row().name {
+        return Answer::xml(
+            400,
+            "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id s does not exist</Message></Error>\
+             </ErrorResponse>",
+        );
+    }
+    let member = format!(
+        "<member><StackId>{STACK}</StackId><StackName>s</StackName><StackStatus>{name}</StackStatus>\
+         <CreationTime>2026-01-01T00:00:00Z</CreationTime></member>"
+    );
+    ok("DescribeStacks", &format!("<Stacks>{member}</Stacks>"))
+}
+
+/// Oldest first: status and token; a resource's where the status is `Id STATUS`.
+fn events(lines: &[(&str, String)]) -> Answer {
+    let member = |(number, (status, token)): (usize, &(&str, String))| {
+        let (logical_id, physical_id, kind, status) = match status.split_once(' ') {
+            Some((id, status)) => (id, "physical", "AWS::DynamoDB::Table", status),
+            None => ("s", STACK, "AWS::CloudFormation::Stack", *status),
+        };
+        format!(
+            "<member><EventId>{number}</EventId><StackId>{STACK}</StackId><StackName>s</StackName>\
+             <LogicalResourceId>{logical_id}</LogicalResourceId><PhysicalResourceId>{physical_id}</PhysicalResourceId>\
+             <ResourceType>{kind}</ResourceType><Timestamp>2026-01-01T00:01:00Z</Timestamp>\
+             <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>why {status}</ResourceStatusReason>\
+             <ClientRequestToken>{token}</ClientRequestToken></member>"
+        )
+    };
+    let members: Vec<String> = lines.iter().enumerate().map(member).rev().collect();
+    ok(
+        "DescribeStackEvents",
+        &format!("<StackEvents>{}</StackEvents>", members.concat()),
+    )
+}
+
+fn no_change_set() -> Answer {
+    Answer::xml(
+        404,
+        "<ErrorResponse><Error><Code>ChangeSetNotFound</Code><Message>ChangeSet does not exist</Message></Error>\
+         </ErrorResponse>",
+    )
+}
+
+fn change_set(execution: &str) -> Answer {
+    ok(
+        "DescribeChangeSet",
+        &format!(
+            "<ChangeSetId>arn:c</ChangeSetId><StackId>{STACK}</StackId><Description>{}</Description>\
+             <Status>CREATE_COMPLETE</Status><ExecutionStatus>{execution}</ExecutionStatus>",
+            Marks::of(EXECUTION).description()
+        ),
+    )
+}
+
+fn record(status: &str) -> Answer {
+    let item = json!({
+        "owner": {"S": "111111111111/us-east-1/p/c"}, "release_id": {"S": "release-1"}, "status": {"S": status},
+        "execution": {"S": EXECUTION}, "operation": {"S": "deploy"}, "started_at": {"S": "2026-01-01T00:00:00Z"},
+        "metadata": {"M": {"commit": {"S": "abc"}}}, "stack": {"S": "s"}, "no_changes": {"BOOL": false},
+        "stored": {"M": {}}, "open": {"S": "yes"},
+    });
+    Answer::json(200, json!({"Item": item}).to_string())
+}
+
+fn lock(execution: &str, reason: Option<&str>) -> Answer {
+    let mut item = json!({
+        "key": {"S": "111111111111/us-east-1/p/c"}, "execution": {"S": execution}, "release_id": {"S": "release-1"},
+        "since": {"S": "2026-01-01T00:00:00Z"}, "dirty": {"BOOL": reason.is_some()},
+    });
+    if let Some(reason) = reason {
+        item["reason"] = json!({"S": reason});
+    }
+    Answer::json(200, json!({"Item": item}).to_string())
+}
+
+fn execution(status: &str) -> Answer {
+    let found = json!({
+        "executionArn": EXECUTION, "stateMachineArn": "arn", "status": status, "startDate": 1_767_225_600,
+        "stopDate": 1_767_225_700,
+    });
+    Answer::json(200, found.to_string())
+}
+
+/// The execution ended in `state`, and had found out nothing yet about its stack.
+fn ended_in(state: &str) -> Answer {
+    let event = json!({
+        "id": 1, "timestamp": 1_767_225_700, "type": "WaitStateEntered",
+        "stateEnteredEventDetails": {"name": state, "input": "{}"},
+    });
+    Answer::json(200, json!({"events": [event]}).to_string())
+}
+
+fn session() -> Answer {
+    let credentials = "<AccessKeyId>222222222222</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                       <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>";
+    ok("AssumeRole", &format!("<Credentials>{credentials}</Credentials>"))
+}
+
+fn done() -> Answer {
+    Answer::json(200, "{}")
+}
+
+fn published() -> Answer {
+    ok("Publish", "<MessageId>1</MessageId>")
+}
+
+async fn environment(server: &Recorded) -> Environment {
+    let settings = Settings {
+        locks_table: "fenrir-locks".to_owned(),
+        releases_table: "fenrir-releases".to_owned(),
+        alert_topic: Some("arn:topic".to_owned()),
+        state_machine: Some("arn:aws:states:us-east-1:111111111111:stateMachine:fenrir".to_owned()),
+        ..Settings::default()
+    };
+    Environment::new(&STEP, settings, server.config().await)
+}
+
+/// What came of it, and the calls it took, as operation and body.
+struct Run {
+    settlement: Settlement,
+    calls: Vec<(String, String)>,
+}
+
+impl Run {
+    /// Settles with these answers, and uses up all of them.
+    async fn of(answers: Vec<Answer>) -> Self {
+        let number = answers.len();
+        let server = Recorded::start(answers);
+        let settlement = Box::pin(settle(&environment(&server).await, &owner(), "release-1"))
+            .await
+            .unwrap();
+        let calls: Vec<_> = server
+            .requests()
+            .into_iter()
+            .map(|request| (request.operation, request.body))
+            .collect();
+        assert_eq!(
+            calls.len(),
+            number,
+            "{:?}",
+            calls.iter().map(|call| &call.0).collect::<Vec<_>>()
+        );
+        Self { settlement, calls }
+    }
+
+    /// The operations that change something.
+    fn writes(&self) -> Vec<&str> {
+        let names = self.calls.iter().map(|call| call.0.as_str());
+        names
+            .filter(|name| !(name.starts_with("Describe") || name.starts_with("Get") || *name == "AssumeRole"))
+            .collect()
+    }
+
+    /// The record that was written.
+    fn record(&self) -> Value {
+        let (name, body) = self
+            .calls
+            .iter()
+            .rev()
+            .find(|call| ["TransactWriteItems", "PutItem"].contains(&call.0.as_str()))
+            .unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        if name == "PutItem" {
+            return body["Item"].clone();
+        }
+        let items = body["TransactItems"].as_array().unwrap();
+        items.last().unwrap()["Put"]["Item"].clone()
+    }
+
+    /// The release's whole record, with this end and this cause, and no longer open.
+    fn assert_recorded(&self, status: &str, words: &[&str]) {
+        let record = self.record();
+        assert_eq!(record["status"]["S"], status);
+        assert_eq!(
+            record["ended_at"]["S"], "2026-01-01T00:01:40Z",
+            "the execution's own end"
+        );
+        assert_eq!(record["metadata"]["M"]["commit"]["S"], "abc");
+        assert!(record.get("open").is_none());
+        let cause = record["cause"]["S"].as_str().unwrap();
+        assert!(cause.ends_with("(release release-1)"), "{cause}");
+        for word in words {
+            assert!(cause.contains(word), "`{word}` is not in: {cause}");
+        }
+    }
+}
+
+/// The calls before the first look at the stack, when the execution holds its lock.
+fn held() -> Vec<Answer> {
+    let lock = lock(EXECUTION, None);
+    vec![
+        record("STARTED"),
+        execution("ABORTED"),
+        lock,
+        ended_in("WaitForExecute"),
+        session(),
+    ]
+}
+
+/// The same, when it does not.
+fn lost(lock: Answer) -> Vec<Answer> {
+    vec![record("STARTED"), execution("ABORTED"), lock, session()]
+}
+
+/// One look at a stack in this status, that has this history.
+fn look(status: fenrir_stacks::Status, lines: &[(&str, String)]) -> Vec<Answer> {
+    let row = status.row();
+    let mut answers = vec![stack(row.name)];
+    if status == fenrir_stacks::Status::Absent {
+        return answers;
+    }
+    answers.push(events(lines));
+    match row.tidy {
+        _ if status == fenrir_stacks::Status::DeleteComplete => answers.push(events(lines)),
+        Tidy::Dirty => answers.extend([no_change_set(), events(lines)]),
+        // Whose operation was last, and whether its rollback was gone on with.
+        Tidy::Recover => answers.extend([no_change_set(), events(lines), events(lines)]),
+        _ => answers.push(no_change_set()),
+    }
+    answers
+}
+
+/// What becomes of a release that holds its lock.
+enum Wanted {
+    Nothing,
+    /// The record's status, and what is said.
+    Released(&'static str, &'static str),
+    /// The same, after the stack was deleted.
+    Deleted(&'static str),
+    /// The same, after its rollback was gone on with.
+    Continued,
+    Dirty(&'static str),
+}
+
+fn wanted(status: fenrir_stacks::Status) -> Wanted {
+    use Wanted::{Continued, Deleted, Dirty, Nothing, Released};
+    use fenrir_stacks::Status as S;
+    match status {
+        S::CreateInProgress
+        | S::RollbackInProgress
+        | S::UpdateInProgress
+        | S::UpdateCompleteCleanupInProgress
+        | S::UpdateRollbackInProgress
+        | S::UpdateRollbackCompleteCleanupInProgress
+        | S::DeleteInProgress
+        | S::ImportInProgress
+        | S::ImportRollbackInProgress
+        | S::Unknown => Nothing,
+        S::CreateComplete | S::UpdateComplete => Released("SUCCESS", "reached the wanted state"),
+        S::Absent => Released("FAILURE_CLEAN", "there is no stack `fenrir-p-c--"),
+        S::DeleteComplete => Released("FAILURE_CLEAN", "nothing of it stays"),
+        S::UpdateRollbackComplete => Released("FAILURE_CLEAN", "rolled back to what it was before"),
+        S::ReviewInProgress | S::ImportComplete | S::ImportRollbackComplete | S::ImportRollbackFailed => {
+            Released("FAILURE_CLEAN", "nothing of it was executed")
+        }
+        S::CreateFailed | S::RollbackComplete | S::RollbackFailed => Deleted("nothing of it stays"),
+        S::UpdateFailed => Dirty("rollback-stack"),
+        S::UpdateRollbackFailed => Continued,
+        S::DeleteFailed => Dirty("delete the stack again"),
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_shows() {
+    for row in &TABLE {
+        let lines = history(row.status);
+        let mut answers = held();
+        answers.extend(look(row.status, &lines));
+        match wanted(row.status) {
+            Wanted::Nothing => {
+                let run = Run::of(answers).await;
+                assert_eq!(run.settlement, Settlement::LeftAlone, "{}", row.name);
+                assert_eq!(run.writes(), Vec::<&str>::new(), "{}", row.name);
+            }
+            Wanted::Released(status, word) => {
+                answers.extend([done(), published()]);
+                let run = Run::of(answers).await;
+                assert_eq!(run.writes(), ["TransactWriteItems", "Publish"], "{}", row.name);
+                run.assert_recorded(status, &["stopped by hand in state `WaitForExecute`", word]);
+            }
+            Wanted::Deleted(word) => {
+                let deleted = fenrir_stacks::Status::DeleteComplete;
+                answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), stack(deleted.row().name)]);
+                answers.extend(look(deleted, &lines));
+                answers.extend([done(), published()]);
+                let run = Run::of(answers).await;
+                assert_eq!(
+                    run.writes(),
+                    ["DeleteStack", "TransactWriteItems", "Publish"],
+                    "{}",
+                    row.name
+                );
+                run.assert_recorded("FAILURE_CLEAN", &[word]);
+            }
+            Wanted::Continued => {
+                let complete = fenrir_stacks::Status::UpdateRollbackComplete;
+                answers.extend([lock(EXECUTION, None), ok("ContinueUpdateRollback", "")]);
+                answers.push(stack(complete.row().name));
+                answers.extend(look(complete, &history(complete)));
+                answers.extend([done(), published()]);
+                let run = Run::of(answers).await;
+                let writes = ["ContinueUpdateRollback", "TransactWriteItems", "Publish"];
+                assert_eq!(run.writes(), writes, "{}", row.name);
+                run.assert_recorded("FAILURE_CLEAN", &["rolled back to what it was before"]);
+            }
+            Wanted::Dirty(word) => {
+                answers.extend([done(), published(), done()]);
+                let run = Run::of(answers).await;
+                assert_eq!(
+                    run.settlement,
+                    Settlement::Settled(Status::FailureDirty),
+                    "{}",
+                    row.name
+                );
+                // Whatever fails after the first, the lock says why.
+                assert_eq!(run.writes(), ["UpdateItem", "Publish", "PutItem"], "{}", row.name);
+                run.assert_recorded("FAILURE_DIRTY", &[word, "`fenrir unlock --reason WHY`"]);
+                let marked = &run.calls.iter().find(|call| call.0 == "UpdateItem").unwrap().1;
+                assert!(marked.contains(word) && marked.contains(EXECUTION), "{marked}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_that_was_gone_on_with_in_vain_is_for_a_person() {
+    let stuck = fenrir_stacks::Status::UpdateRollbackFailed;
+    let mut lines = history(stuck);
+    let recover = Marks::of(EXECUTION).recover();
+    lines.extend([
+        ("UPDATE_ROLLBACK_IN_PROGRESS", recover.clone()),
+        ("UPDATE_ROLLBACK_FAILED", recover),
+    ]);
+    let mut answers = held();
+    answers.extend(look(stuck, &lines));
+    answers.extend([done(), published(), done()]);
+    let run = Run::of(answers).await;
+    assert_eq!(run.writes(), ["UpdateItem", "Publish", "PutItem"]);
+    run.assert_recorded(
+        "FAILURE_DIRTY",
+        &["continue-update-rollback", "`fenrir unlock --reason WHY`"],
+    );
+}
+
+#[tokio::test]
+async fn without_the_lock_only_the_record_is_mended_and_by_the_own_operation_alone() {
+    // By name, a stack that was deleted is not there.
+    for row in TABLE
+        .iter()
+        .filter(|row| row.status != fenrir_stacks::Status::DeleteComplete)
+    {
+        for lock in [done(), lock("arn:another", None), lock("arn:another", Some("theirs"))] {
+            let lines = history(row.status);
+            let mut answers = lost(lock);
+            answers.extend(look(row.status, &lines));
+            let expected = match wanted(row.status) {
+                Wanted::Nothing => {
+                    let run = Run::of(answers).await;
+                    assert_eq!(run.settlement, Settlement::LeftAlone, "{}", row.name);
+                    assert_eq!(run.writes(), Vec::<&str>::new(), "{}", row.name);
+                    continue;
+                }
+                Wanted::Released(status, _) => status,
+                Wanted::Deleted(_) => "FAILURE_CLEAN",
+                Wanted::Continued | Wanted::Dirty(_) => "FAILURE_DIRTY",
+            };
+            answers.extend([published(), done()]);
+            let run = Run::of(answers).await;
+            assert_eq!(run.writes(), ["Publish", "PutItem"], "{}", row.name);
+            run.assert_recorded(expected, &[]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dirty_lock_says_how_the_release_ended() {
+    for row in ["ABORTED", "TIMED_OUT", "FAILED", "SUCCEEDED"] {
+        let reason = "a table is left (release release-1)";
+        let run = Run::of(vec![
+            record("STARTED"),
+            execution(row),
+            lock(EXECUTION, Some(reason)),
+            published(),
+            done(),
+        ])
+        .await;
+        assert_eq!(run.settlement, Settlement::Settled(Status::FailureDirty));
+        assert_eq!(run.record()["cause"]["S"], reason);
+        run.assert_recorded("FAILURE_DIRTY", &[]);
+    }
+}
+
+#[tokio::test]
+async fn what_has_ended_in_its_record_or_runs_is_not_looked_at() {
+    for status in ["SUCCESS", "FAILURE_CLEAN", "FAILURE_DIRTY", "REFUSED"] {
+        let run = Run::of(vec![record(status)]).await;
+        assert_eq!(run.settlement, Settlement::NothingToDo, "{status}");
+    }
+    assert_eq!(Run::of(vec![done()]).await.settlement, Settlement::NothingToDo);
+    for status in ["RUNNING", "PENDING_REDRIVE", "OF_TOMORROW"] {
+        let run = Run::of(vec![record("STARTED"), execution(status)]).await;
+        assert_eq!(run.settlement, Settlement::Running, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_set_that_was_not_executed_is_removed_before_the_lock_is_released() {
+    let review = fenrir_stacks::Status::ReviewInProgress;
+    let lines = history(review);
+    let mut answers = held();
+    answers.extend([stack(review.row().name), events(&lines), change_set("AVAILABLE")]);
+    answers.extend([lock(EXECUTION, None), ok("DeleteChangeSet", "")]);
+    answers.extend(look(review, &lines));
+    answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), stack("DELETE_COMPLETE")]);
+    answers.extend(look(fenrir_stacks::Status::DeleteComplete, &lines));
+    answers.extend([done(), published()]);
+    let run = Run::of(answers).await;
+    assert_eq!(
+        run.writes(),
+        ["DeleteChangeSet", "DeleteStack", "TransactWriteItems", "Publish"]
+    );
+    run.assert_recorded("FAILURE_CLEAN", &["nothing of it was executed"]);
+}
+
+#[tokio::test]
+async fn a_change_set_that_is_executed_at_that_very_moment_is_left_alone() {
+    let update = fenrir_stacks::Status::UpdateComplete;
+    let theirs = [("UPDATE_COMPLETE", String::new())];
+    let mut answers = held();
+    answers.extend([stack(update.row().name), events(&theirs), change_set("AVAILABLE")]);
+    answers.extend([
+        lock(EXECUTION, None),
+        Answer::xml(
+            400,
+            "<ErrorResponse><Error><Code>InvalidChangeSetStatus</Code><Message>busy</Message></Error></ErrorResponse>",
+        ),
+    ]);
+    let running = fenrir_stacks::Status::UpdateInProgress;
+    answers.extend(look(running, &history(running)));
+    let run = Run::of(answers).await;
+    assert_eq!(run.settlement, Settlement::LeftAlone);
+    assert_eq!(run.writes(), ["DeleteChangeSet"]);
+}
+
+#[tokio::test]
+async fn what_its_deletion_of_the_stack_left_is_dirty_and_named() {
+    let deleted = fenrir_stacks::Status::DeleteComplete;
+    let mut lines = history(deleted);
+    lines.insert(2, ("Table DELETE_SKIPPED", Marks::of(EXECUTION).delete()));
+    let mut answers = held();
+    answers.extend(look(deleted, &lines));
+    answers.extend([done(), published(), done()]);
+    let run = Run::of(answers).await;
+    run.assert_recorded(
+        "FAILURE_DIRTY",
+        &[
+            "`Table` (AWS::DynamoDB::Table, `physical`)",
+            "`fenrir unlock --reason WHY`",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_step_that_may_still_be_at_work_is_given_its_time() {
+    // Just now, and long ago.
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    for (ago, state, settles) in [
+        (5, "CreateChangeSet", false),
+        (5, "Execute", false),
+        (5, "CleanUp", false),
+        (5, "WaitForChangeSet", true),
+        (5, "WaitExecute", true),
+        (901, "Execute", true),
+    ] {
+        let found = json!({"executionArn": EXECUTION, "status": "ABORTED", "startDate": 0, "stopDate": now - ago});
+        let mut answers = vec![
+            record("STARTED"),
+            Answer::json(200, found.to_string()),
+            lock(EXECUTION, None),
+            ended_in(state),
+            session(),
+            stack(fenrir_stacks::Status::Absent.row().name),
+        ];
+        if settles {
+            answers.extend([done(), published()]);
+        }
+        let run = Run::of(answers).await;
+        let wanted = if settles {
+            Settlement::Settled(Status::FailureClean)
+        } else {
+            Settlement::LeftAlone
+        };
+        assert_eq!(run.settlement, wanted, "{state}, {ago} s ago");
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_step_functions_has_forgotten_has_ended() {
+    let gone = || Answer::json(400, r#"{"__type": "ExecutionDoesNotExist", "message": "gone"}"#);
+    let mut answers = vec![record("STARTED"), gone(), lock(EXECUTION, None), gone(), session()];
+    let complete = fenrir_stacks::Status::CreateComplete;
+    answers.extend(look(complete, &history(complete)));
+    answers.extend([done(), published()]);
+    let run = Run::of(answers).await;
+    assert_eq!(run.settlement, Settlement::Settled(Status::Success));
+    let cause = run.record()["cause"]["S"].as_str().unwrap().to_owned();
+    assert!(cause.contains("has forgotten it"), "{cause}");
+}
+
+#[tokio::test]
+async fn of_two_watchdogs_the_second_writes_nothing_else() {
+    let complete = fenrir_stacks::Status::CreateComplete;
+    let mut answers = held();
+    answers.extend(look(complete, &history(complete)));
+    // The lock is gone, and the record tells another end.
+    let refused = |codes: [&str; 2]| {
+        let reasons = codes.map(|code| json!({"Code": code}));
+        Answer::json(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "cancelled",
+                "CancellationReasons": reasons,
+            })
+            .to_string(),
+        )
+    };
+    answers.extend([
+        refused(["ConditionalCheckFailed", "ConditionalCheckFailed"]),
+        refused(["ConditionalCheckFailed", "None"]),
+    ]);
+    let run = Run::of(answers).await;
+    assert_eq!(run.settlement, Settlement::NothingToDo);
+    assert_eq!(run.writes(), ["TransactWriteItems", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn a_takeover_mends_only_the_record_of_that_execution() {
+    let complete = fenrir_stacks::Status::CreateComplete;
+    let holder = |execution: &str| Holder {
+        execution: execution.to_owned(),
+        release_id: "release-1".to_owned(),
+        who: None,
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        dirty: false,
+        reason: None,
+    };
+    for (execution, settlement) in [
+        (EXECUTION, Settlement::Settled(Status::Success)),
+        ("arn:another", Settlement::NothingToDo),
+    ] {
+        let mut answers = vec![record("STARTED")];
+        answers.extend(look(complete, &history(complete)));
+        answers.push(done());
+        let server = Recorded::start(answers);
+        let env = environment(&server).await;
+        let stacks = Stacks::new(&server.config().await);
+        let ended = fenrir_settle::execution::Ended {
+            how: fenrir_settle::execution::How::TimedOut,
+            at: None,
+            error: String::new(),
+            cause: String::new(),
+        };
+        let mended = fenrir_settle::mend(&env, stacks, &owner(), &holder(execution), &ended).await;
+        assert_eq!(mended, Ok(settlement));
+        let operations: Vec<String> = server.requests().into_iter().map(|request| request.operation).collect();
+        let wanted: &[&str] = match settlement {
+            Settlement::NothingToDo => &["GetItem"],
+            _ => &[
+                "GetItem",
+                "DescribeStacks",
+                "DescribeStackEvents",
+                "DescribeChangeSet",
+                "PutItem",
+            ],
+        };
+        assert_eq!(operations, wanted);
+    }
+}
