@@ -313,7 +313,12 @@ async fn a_stack_that_is_deleted_underneath() {
 async fn a_rollback_that_fails_is_dirty_and_the_next_deploy_goes_on_with_it() {
     let project = Project::new("failures/stuck", &queue(30));
     project.run(&["deploy"]).ends(0, &[]);
-    project.resources(&(queue(31) + &broken("Jobs")));
+    // Some seconds between the update of the queue and the failure, for whoever deletes it by hand.
+    let slowly = queues(8).replace(
+        "Queue0:\n    Type: AWS::SQS::Queue\n",
+        "Queue0:\n    Type: AWS::SQS::Queue\n    DependsOn: Jobs\n",
+    );
+    project.resources(&(queue(31) + &slowly + &broken("Queue7")));
     let deploy = project.start(&["deploy"]);
     project.until("UPDATE_IN_PROGRESS").await;
     let url = project.until_resource("Jobs", "UPDATE_COMPLETE").await;

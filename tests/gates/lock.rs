@@ -124,7 +124,10 @@ async fn a_record_that_cannot_be_mended_keeps_nobody_from_deploying() {
     world
         .aws
         .order_faults(&json!([{"action": "dynamodb:GetItem", "fault": "denied"}]));
-    world.lock(&deployment).await.unwrap();
+    // Longer than any function lives.
+    let environment = world.environment(&lock::STEP);
+    let later = environment.with_clock(|| OffsetDateTime::now_utc() + Duration::minutes(17));
+    lock::run(&later, deployment).await.unwrap();
     assert_eq!(
         world.calls_of("dynamodb:GetItem"),
         2,

@@ -383,14 +383,6 @@ class Gaps(unittest.TestCase):
         self.assertEqual(events.describe_events(ChangeSetName=change_set)["OperationEvents"], [])
         self.refused("AccessDenied", events.describe_events, ChangeSetName=change_set.replace("fenrir", "other"))
 
-    def test_a_key_that_is_named_by_an_alias_is_the_key(self):
-        kms = self.aws.client("kms")
-        key = kms.create_key()["KeyMetadata"]["Arn"]
-        kms.create_alias(AliasName="alias/named", TargetKeyId=key)
-        looker = self.user("looker", {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key})
-        found = self.aws.client("kms", **looker).describe_key(KeyId="alias/named")
-        self.assertEqual(found["KeyMetadata"]["Arn"], key)
-
     def session(self, role: str, *statements: dict) -> dict:
         """Credentials of a new role with these rights, in a session that is called `session` and tagged."""
         iam, trust = self.aws.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
@@ -475,6 +467,14 @@ class Gaps(unittest.TestCase):
         call = [call for call in self.aws.control("calls") if call["access_key"] == keys["aws_access_key_id"]][-1]
         self.assertEqual(call["caller"], f"arn:aws:sts::{ACCOUNT}:assumed-role/traced/session")
         self.assertEqual(call["session_tags"], {"ProjectName": "p"})
+
+    def test_a_key_that_is_named_by_an_alias_is_the_key(self):
+        kms = self.aws.client("kms")
+        key = kms.create_key()["KeyMetadata"]["Arn"]
+        kms.create_alias(AliasName="alias/named", TargetKeyId=key)
+        looker = self.user("looker", {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key})
+        found = self.aws.client("kms", **looker).describe_key(KeyId="alias/named")
+        self.assertEqual(found["KeyMetadata"]["Arn"], key)
 
     def test_a_fault_strikes_as_often_as_it_was_ordered(self):
         self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])

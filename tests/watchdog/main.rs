@@ -225,7 +225,7 @@ async fn an_execution_stopped_while_the_stack_is_in_progress_is_settled_when_tha
     // The watchdog has heard of it, and leaves it alone.
     let refused = deployer.deploy(&application, "in-progress-2").await;
     assert_eq!(refused.error, "FailureClean.LockExistsError");
-    assert!(refused.cause.contains("still in progress"), "{}", refused.cause);
+    assert!(refused.cause.contains("stopped from outside"), "{}", refused.cause);
     assert_eq!(until_at_rest(deployer, &application).await, "CREATE_COMPLETE");
     let record = deployer.record(application.owner(), "in-progress-1").await.unwrap();
     assert_eq!((record["status"].as_str(), record["open"].as_str()), ("STARTED", "yes"));
@@ -243,18 +243,24 @@ async fn an_execution_stopped_while_the_stack_is_in_progress_is_settled_when_tha
 #[tokio::test]
 async fn a_deploy_that_takes_a_lock_over_mends_the_record_of_who_left_it() {
     let (deployer, _quiet) = by_clock().await;
-    let application = with_queues(deployer, "takeover", 4);
+    let application = with_queues(deployer, "takeover", 1).with("Broken", impossible_queue());
     let execution = deployer.start(&application, "takeover-1").await;
-    until_entered(deployer, &execution, "WaitForExecute").await;
-    assert!(stop(deployer, &execution).await);
-    until_at_rest(deployer, &application).await;
-    assert_deploys(deployer, &application.clone().with("More", queue()), "takeover-2").await;
+    until_entered(deployer, &execution, "Execute").await;
+    // Neither ReleaseLock nor the watchdog gets through.
+    deny(deployer, &["cloudformation:DeleteStack", "dynamodb:UpdateItem"]);
+    deployer.end_of(&execution).await;
+    let lock = deployer.lock(application.owner()).await.unwrap();
+    assert_eq!((lock["dirty"].as_str(), &lock["execution"]), ("false", &execution));
+    let ended = deployer.deploy(&application, "takeover-2").await;
+    assert!(
+        !ended.error.contains("LockExistsError"),
+        "{} {}",
+        ended.error,
+        ended.cause
+    );
     let record = deployer.record(application.owner(), "takeover-1").await.unwrap();
-    assert_eq!(record["status"], "SUCCESS");
-    assert_said(&record["cause"], &["stopped by hand"], "takeover-1");
-    let record = deployer.record(application.owner(), "takeover-2").await.unwrap();
-    assert_eq!(record["status"], "SUCCESS");
-    assert_eq!(deployer.lock(application.owner()).await, None);
+    assert_eq!(record["status"], "FAILURE_CLEAN", "{}", record["cause"]);
+    assert_said(&record["cause"], &["broke off", "`Broken`"], "takeover-1");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{Head, StackAction};
+use fenrir_core::deployment::{Deployment, Head, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::{names, timestamp};
@@ -448,8 +448,7 @@ impl<'a> Case<'a> {
     }
 
     fn nothing_seen(&self, status: Status) -> Evidence {
-        let now = self.env.now();
-        let since = self.ended.since(now);
+        let since = self.ended.since(self.env.now());
         Evidence {
             status,
             outcome: None,
@@ -458,8 +457,30 @@ impl<'a> Case<'a> {
             is_last_own: false,
             may_recover: false,
             left_behind: false,
-            may_be_at_work: !self.is_fenced && self.ended.busy_until(self.last.as_ref(), now).is_some(),
+            may_be_at_work: self.was_at_work(),
             is_old: since > OLD,
+        }
+    }
+
+    /// Whether a step that changes something may still run, as far as is known. Where the execution ended in a state in
+    /// which nothing is at work, nobody has to wait.
+    fn was_at_work(&self) -> bool {
+        let may_run = self.ended.may_run_until(self.env.now()).is_some();
+        may_run && self.last.as_ref().is_none_or(|last| self.is_at_work(last))
+    }
+
+    /// `WaitExecute` only reads, unless it is to stop the update.
+    fn is_at_work(&self, last: &LastState) -> bool {
+        let stops = |deployment: &Deployment| {
+            let at = self.ended.at.unwrap_or_else(|| self.env.now());
+            deployment.halt.is_some() || !deployment.overdue(at).is_negative()
+        };
+        match last.name.as_str() {
+            // Neither has anything to do any more once its change set is gone.
+            "CreateChangeSet" | "Execute" => !self.is_fenced,
+            "CleanUp" => true,
+            "WaitExecute" => last.deployment.as_ref().is_none_or(stops),
+            _ => false,
         }
     }
 }

@@ -10,12 +10,9 @@ use time::OffsetDateTime;
 /// has four events for each try (Step Functions API, `HistoryEvent`), and the machine tries none more than 40 times.
 pub const LAST_EVENTS: i32 = 300;
 
-/// How long a step may run on after its execution was stopped: a function lives for 15 minutes at most (Lambda quotas,
-/// "Function timeout"), and clocks differ.
-pub const LIFETIME: time::Duration = time::Duration::minutes(16);
-
-/// The states whose steps make, change or remove something of a stack's.
-const AT_WORK: [&str; 4] = ["CreateChangeSet", "Execute", "WaitExecute", "CleanUp"];
+/// For so long after its execution was stopped a step may still run: a function lives for 15 minutes at most (Lambda
+/// quotas, "Function timeout"), and clocks differ.
+const LONGEST_STEP: time::Duration = time::Duration::minutes(16);
 
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,30 +58,24 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Until when one of its functions may still run; `None` when none does. A step that has verified the lock goes on
+    /// when its execution is stopped, and CloudFormation knows no fencing token that would stop it.
+    #[must_use]
+    pub fn may_run_until(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        match self.how {
+            How::Succeeded | How::Forgotten => return None,
+            // The machine's own Fail states come after the answer of its last step.
+            How::Failed if self.error.starts_with("Failure") => return None,
+            How::Aborted | How::TimedOut | How::Failed => {}
+        }
+        let until = self.at.unwrap_or(now) + LONGEST_STEP;
+        (now < until).then_some(until)
+    }
+
     /// For how long it has been at its end; the whole of time when nobody knows.
     #[must_use]
     pub fn since(&self, now: OffsetDateTime) -> time::Duration {
         self.at.map_or(time::Duration::MAX, |at| now - at)
-    }
-}
-
-impl Ended {
-    /// Whether it was broken off: the machine's own Fail states, and success, come after the answer of its last step.
-    fn is_cut_off(&self) -> bool {
-        match self.how {
-            How::Aborted | How::TimedOut => true,
-            How::Failed => !self.error.starts_with("Failure"),
-            How::Succeeded | How::Forgotten => false,
-        }
-    }
-
-    /// Until when a step that changes anything may still run, when `last` is the state in which it ended, as far as is
-    /// known; none when none can.
-    #[must_use]
-    pub fn busy_until(&self, last: Option<&LastState>, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        let was_at_work = last.is_none_or(|last| AT_WORK.contains(&last.name.as_str()));
-        let until = self.at? + LIFETIME;
-        (self.is_cut_off() && was_at_work && now < until).then_some(until)
     }
 }
 
@@ -151,23 +142,6 @@ pub async fn ended(env: &Environment, execution: &str, name: ErrorName) -> Resul
         error: printable(found.error().unwrap_or_default()),
         cause: printable(found.cause().unwrap_or_default()),
     }))
-}
-
-/// Until when a step of an execution that has ended may still change anything. Its history is read only where it matters.
-///
-/// # Errors
-/// As [`ended`].
-pub async fn busy_until(
-    env: &Environment,
-    execution: &str,
-    ended: &Ended,
-    name: ErrorName,
-) -> Result<Option<OffsetDateTime>, StepError> {
-    if ended.busy_until(None, env.now()).is_none() {
-        return Ok(None);
-    }
-    let last = last_state(env, execution, name).await?;
-    Ok(ended.busy_until(last.as_ref(), env.now()))
 }
 
 /// The state in which the execution ended; `None` when its history is gone.

@@ -78,6 +78,15 @@ impl Found {
 /// What is done next about the stack of an execution that still holds its lock.
 #[must_use]
 pub fn next(evidence: &Evidence) -> Next {
+    match at_rest(evidence) {
+        // Whatever is found now may be otherwise in a moment, and the lock would be another's. Only the change set is
+        // removed at once: without it nothing can be executed.
+        Next::End(_) | Next::DeleteStack | Next::ContinueRollback if evidence.may_be_at_work => Next::LeaveAlone,
+        next => next,
+    }
+}
+
+fn at_rest(evidence: &Evidence) -> Next {
     let row = evidence.status.row();
     if evidence.status.in_progress() {
         return Next::LeaveAlone;
@@ -88,11 +97,7 @@ pub fn next(evidence: &Evidence) -> Next {
         } else {
             Found::Gone
         };
-        return if evidence.may_be_at_work {
-            Next::LeaveAlone
-        } else {
-            Next::End(found)
-        };
+        return Next::End(found);
     }
     let execution = evidence.change_set.unwrap_or(Execution::Impossible);
     let deletes = row.tidy == Tidy::DeleteOwn && evidence.is_own;
@@ -107,8 +112,6 @@ pub fn next(evidence: &Evidence) -> Next {
         Conclusion::Unseen if evidence.is_old => Next::End(Found::Unclear),
         Conclusion::Unseen => Next::LeaveAlone,
         Conclusion::NotBegun if evidence.change_set.is_some() => Next::RemoveChangeSet,
-        // It may be made, or executed, at this very moment.
-        Conclusion::NotBegun if evidence.may_be_at_work => Next::LeaveAlone,
         Conclusion::NotBegun if deletes => Next::DeleteStack,
         // A deletion of its own that failed.
         Conclusion::NotBegun if row.tidy == Tidy::Dirty && evidence.is_last_own => Next::End(Found::Stuck),
@@ -220,6 +223,14 @@ mod tests {
             assert_eq!(evidence.status, Status::UpdateRollbackFailed, "{evidence:?}");
         }
         assert!(seen > 0);
+    }
+
+    #[test]
+    fn nothing_ends_while_a_step_may_be_at_work() {
+        for evidence in all().filter(|evidence| evidence.may_be_at_work) {
+            let next = next(&evidence);
+            assert!(matches!(next, Next::LeaveAlone | Next::RemoveChangeSet), "{evidence:?}");
+        }
     }
 
     #[test]

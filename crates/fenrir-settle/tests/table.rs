@@ -544,8 +544,10 @@ async fn a_step_that_may_still_be_at_work_is_given_its_time() {
         (5, "Execute", false),
         (5, "CleanUp", false),
         (5, "WaitForChangeSet", true),
-        (5, "WaitExecute", true),
-        (901, "Execute", true),
+        (5, "WaitForExecute", true),
+        // Nobody knows whether it was to cancel the update.
+        (5, "WaitExecute", false),
+        (961, "Execute", true),
     ] {
         let found = json!({"executionArn": EXECUTION, "status": "ABORTED", "startDate": 0, "stopDate": now - ago});
         let mut answers = vec![

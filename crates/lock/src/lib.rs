@@ -4,9 +4,9 @@
 //! progress, the next deploy takes it over. It cannot be stolen either: of several that try, one gets it, and a lock
 //! that is dirty or whose stack is in progress stays. The record of the execution that left its lock behind is mended.
 //!
-//! An execution that was stopped from outside may leave a step behind that goes on: it has verified the lock, and
-//! CloudFormation knows no fencing token that would stop it. So its lock is taken over only when no step that changes
-//! anything can still run. `tests/model` shows what would happen otherwise.
+//! An execution that was stopped from outside leaves a step behind that goes on: it has verified the lock, and
+//! CloudFormation knows no fencing token that would stop it. So its lock is taken over only when no function of it can
+//! still run. `tests/model` shows what would happen otherwise.
 
 use std::time::Duration;
 
@@ -29,7 +29,6 @@ pub const OWN_ACTIONS: &[&str] = &[
     "dynamodb:PutItem",
     "s3:GetObjectVersion",
     "states:DescribeExecution",
-    "states:GetExecutionHistory",
     "sts:AssumeRole",
     "sts:TagSession",
 ];
@@ -194,7 +193,7 @@ async fn look_at(env: &Environment, deployment: &Deployment, other: &Holder) -> 
     let Some(ended) = execution::ended(env, &other.execution, ErrorName::LockError).await? else {
         return Ok(Found::InUse("its execution is under way".to_owned()));
     };
-    if let Some(until) = execution::busy_until(env, &other.execution, &ended, ErrorName::LockError).await? {
+    if let Some(until) = ended.may_run_until(env.now()) {
         return Ok(Found::InUse(format!(
             "its execution was stopped from outside, and a step of it may run until `{}`",
             timestamp::format(until)

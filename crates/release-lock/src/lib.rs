@@ -51,7 +51,6 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let record = record(env, &deployment, &end).await?;
     if end.outcome == Outcome::FailureDirty {
         let written = records.write(&owner, &record).await;
-        // Also without a record: somebody has to look.
         let alert = Alert {
             tidings: Tidings::Dirty,
             head: &deployment.release,
@@ -59,6 +58,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             stack: deployment.stack.arn.as_ref().unwrap_or(&deployment.stack.name),
             reason: end.cause.as_deref().unwrap_or_default(),
         };
+        // Also without a record: somebody has to look.
         alert.publish(env).await?;
         written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
     } else {
