@@ -228,8 +228,8 @@ impl<'a> Inspection<'a> {
                         .strike
                         .is_some_and(|strike| strike.call.as_ref().is_none_or(|call| !call.action.starts_with("s3:")));
                 self.must(excused, "law 2", || format!("nothing is recorded: {}", cause(told)));
-                let is_marked = lock.as_ref().is_some_and(|lock| lock["dirty"] == "true");
-                if is_marked && self.strike.is_some_and(|strike| strike.call.is_some()) {
+                let has_run = self.strike.is_some_and(|strike| strike.call.is_some());
+                if self.scenario == Scenario::Dirty && has_run {
                     self.alert();
                 }
             }

@@ -43,7 +43,12 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let end = verdict(&deployment);
     let locks = Locks::new(env.own(), &env.settings().locks_table);
     if end.outcome == Outcome::FailureDirty {
-        keep(&locks, &deployment, &end).await?;
+        let kept = keep(&locks, &deployment, &end).await;
+        if kept.is_err() {
+            // The mark may be there although its answer was lost, and somebody has to look in any case.
+            alert(env, &deployment, &end).await?;
+        }
+        kept?;
     }
     deployment.end = Some(end.clone());
     let owner = deployment.release.owner();
@@ -51,15 +56,8 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let record = record(env, &deployment, &end).await?;
     if end.outcome == Outcome::FailureDirty {
         let written = records.write(&owner, &record).await;
-        let alert = Alert {
-            tidings: Tidings::Dirty,
-            head: &deployment.release,
-            execution: &deployment.execution.arn,
-            stack: deployment.stack.arn.as_ref().unwrap_or(&deployment.stack.name),
-            reason: end.cause.as_deref().unwrap_or_default(),
-        };
         // Also without a record: somebody has to look.
-        alert.publish(env).await?;
+        alert(env, &deployment, &end).await?;
         written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
     } else {
         let record = records.put(&owner, &record);
@@ -68,6 +66,18 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         released.map_err(|error| failed(error, "releasing the lock"))?;
     }
     Ok(deployment)
+}
+
+/// The team hears that something is left. To hear it twice is better than not at all.
+async fn alert(env: &Environment, deployment: &Deployment, end: &End) -> Result<(), StepError> {
+    let alert = Alert {
+        tidings: Tidings::Dirty,
+        head: &deployment.release,
+        execution: &deployment.execution.arn,
+        stack: deployment.stack.arn.as_ref().unwrap_or(&deployment.stack.name),
+        reason: end.cause.as_deref().unwrap_or_default(),
+    };
+    alert.publish(env).await
 }
 
 /// Keeps the lock, marked dirty with the reason.
