@@ -228,8 +228,8 @@ impl<'a> Inspection<'a> {
                         .strike
                         .is_some_and(|strike| strike.call.as_ref().is_none_or(|call| !call.action.starts_with("s3:")));
                 self.must(excused, "law 2", || format!("nothing is recorded: {}", cause(told)));
-                let is_marked = lock.as_ref().is_some_and(|lock| lock["dirty"] == "true");
-                if is_marked && self.strike.is_some_and(|strike| strike.call.is_some()) {
+                let has_run = self.strike.is_some_and(|strike| strike.call.is_some());
+                if self.scenario == Scenario::Dirty && has_run {
                     self.alert();
                 }
             }
@@ -314,12 +314,10 @@ impl<'a> Inspection<'a> {
         let Some(strike) = self.strike.filter(|strike| strike.passes()) else {
             return;
         };
-        // A success that cannot be read is believed where the answer says nothing anyway, or says it in headers.
-        let is_download = strike
-            .call
-            .as_ref()
-            .is_some_and(|call| call.action.starts_with("s3:Get"));
-        let is_believed = strike.kind == Kind::Garbage || (strike.kind == Kind::Garbled && is_download);
+        // A success that cannot be read is believed where the answer says nothing anyway. Of S3 it is the headers that say
+        // something: an answer without them is that of a bucket without versions.
+        let is_s3 = strike.call.as_ref().is_some_and(|call| call.action.starts_with("s3:"));
+        let is_believed = strike.kind == Kind::Garbage || (strike.kind == Kind::Garbled && is_s3);
         let (have, wanted) = (error(self.told), self.scenario.end());
         self.must(have == wanted || is_believed, "law 4", || {
             format!("what passed made {have} of {wanted}: {}", cause(self.told))

@@ -41,6 +41,9 @@ const NOT_STRUCK: &[&str] = &[
     "validate s3:GetObjectVersion",
     "lock dynamodb:ConditionCheckItem",
     "lock sts:TagSession",
+    // Only where a record that is to be mended says that its release was at work on the stack.
+    "lock cloudformation:DescribeChangeSet",
+    "lock cloudformation:DescribeStackEvents",
     "create-changeset sts:TagSession",
     // A failed rollback: `tests/e2e` and `tests/steps`.
     "create-changeset cloudformation:ContinueUpdateRollback",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use fenrir_testkit::Application;
+use fenrir_testkit::{Application, Failed};
 use serde_json::{Value, json};
 
 use crate::strike::{Call, Kind, Strike, Tenacity};
@@ -202,7 +202,7 @@ impl Scenario {
             assert!(told.run.outcome.is_ok(), "{project}: {:?}", told.run);
         }
         let earlier = fenrir_harness::execution_arn(&world.deployer, &format!("{project}-earlier"));
-        let ended = |status| world.deployer.aws().tell_execution(&earlier, status);
+        let aws = world.deployer.aws();
         match self {
             Self::ReplaceRolledBack => {
                 let left = base.clone().with("Topic", topic("left")).with("Broken", broken());
@@ -218,7 +218,16 @@ impl Scenario {
             }
             Self::TakeOver | Self::Held => {
                 world.put_lock(&owner, &earlier, &format!("{project}-earlier")).await;
-                ended(if self == Self::Held { "RUNNING" } else { "ABORTED" });
+                // It came to its own end: a stopped one is waited for, because a step of it may still run.
+                let failed = Failed {
+                    error: "FailureDirty.Runtime.ExitError".to_owned(),
+                    cause: String::new(),
+                };
+                if self == Self::Held {
+                    aws.tell_execution(&earlier, "RUNNING", None);
+                } else {
+                    aws.tell_execution(&earlier, "FAILED", Some(&failed));
+                }
             }
             _ => {}
         }

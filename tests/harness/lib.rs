@@ -90,10 +90,10 @@ pub async fn execute_since(
     started: OffsetDateTime,
 ) -> Run {
     let arn = execution_arn(deployer, name);
-    deployer.aws().tell_execution(&arn, "RUNNING");
+    deployer.aws().tell_execution(&arn, "RUNNING", None);
     let run = machine.run(&arn, &started.format(&Rfc3339).unwrap(), input).await;
     let status = if run.outcome.is_ok() { "SUCCEEDED" } else { "FAILED" };
-    deployer.aws().tell_execution(&arn, status);
+    deployer.aws().tell_execution(&arn, status, run.outcome.as_ref().err());
     run
 }
 

@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sfn::config::Credentials;
 use serde_json::Value;
 
-use crate::http;
+use crate::{Failed, http};
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -105,9 +105,14 @@ impl LocalAws {
             .clone()
     }
 
-    /// Tells of an execution whose machine runs in the test's own process: `RUNNING`, or how it ended.
-    pub fn tell_execution(&self, arn: &str, status: &str) {
-        self.control("POST", "executions", &serde_json::json!({"arn": arn, "status": status}));
+    /// Tells of an execution whose machine runs in the test's own process: `RUNNING`, or how it ended and with what.
+    pub fn tell_execution(&self, arn: &str, status: &str, failed: Option<&Failed>) {
+        let mut told = serde_json::json!({"arn": arn, "status": status});
+        if let Some(failed) = failed {
+            told["error"] = Value::String(failed.error.clone());
+            told["cause"] = Value::String(failed.cause.clone());
+        }
+        self.control("POST", "executions", &told);
     }
 
     /// Calls `/_fenrir/<what>`.

@@ -44,7 +44,12 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let end = verdict(&deployment);
     let locks = Locks::new(env.own(), &env.settings().locks_table);
     if end.outcome == Outcome::FailureDirty {
-        keep(&locks, &deployment, &end).await?;
+        let kept = keep(&locks, &deployment, &end).await;
+        if kept.is_err() {
+            // The mark may be there although its answer was lost, and somebody has to look in any case.
+            alert(env, &deployment, &end).await?;
+        }
+        kept?;
     }
     deployment.end = Some(end.clone());
     let owner = deployment.release.owner();
@@ -52,15 +57,8 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let record = record(env, &deployment, &end).await?;
     if end.outcome == Outcome::FailureDirty {
         let written = records.write(&owner, &record).await;
-        let alert = Alert {
-            tidings: Tidings::Dirty,
-            head: &deployment.release,
-            execution: &deployment.execution.arn,
-            stack: deployment.stack.arn.as_ref().unwrap_or(&deployment.stack.name),
-            reason: end.cause.as_deref().unwrap_or_default(),
-        };
         // Also without a record: somebody has to look.
-        alert.publish(env).await?;
+        alert(env, &deployment, &end).await?;
         match written {
             // The first try wrote it, its answer was lost, and somebody has unlocked it since.
             Err(RecordError::Used(_)) => tracing::warn!("the record says another end, or was unlocked already"),
@@ -73,6 +71,18 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         released.map_err(|error| failed(error, "releasing the lock"))?;
     }
     Ok(deployment)
+}
+
+/// The team hears that something is left. To hear it twice is better than not at all.
+async fn alert(env: &Environment, deployment: &Deployment, end: &End) -> Result<(), StepError> {
+    let alert = Alert {
+        tidings: Tidings::Dirty,
+        head: &deployment.release,
+        execution: &deployment.execution.arn,
+        stack: deployment.stack.arn.as_ref().unwrap_or(&deployment.stack.name),
+        reason: end.cause.as_deref().unwrap_or_default(),
+    };
+    alert.publish(env).await
 }
 
 /// Keeps the lock, marked dirty with the reason.
