@@ -1,7 +1,7 @@
 //! The machine in process, with the real steps on the local AWS, and one fault after another in everything it calls. After
 //! each execution the laws of the machine are asserted from outside.
 //!
-//! Fifty cases of the matrix run in every test; all of them with `make faults`, which writes `docs/faults.md`.
+//! Fifty cases of the matrix run in every test; one of each call and fault with `make faults`, which writes `docs/faults.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,9 +28,12 @@ use scenario::Scenario;
 /// Cases in every test run.
 const FEW: usize = 50;
 
-/// `$FENRIR_FAULTS`: `all` runs every case and writes the page, other words run the cases in whose name they are. A case is
+/// `$FENRIR_FAULTS`: `each` runs one case of each call, fault and duration, `all` runs them in every scenario; both write the
+/// page. Other words run the cases in whose name they are. A case is
 /// named as it is reported: `create lock dynamodb:TransactWriteItems#1 lost to the end`.
 const CHOICE: &str = "FENRIR_FAULTS";
+
+const WRITES: [&str; 2] = ["each", "all"];
 
 /// What the steps may do beside what the scenarios make them do.
 const NOT_STRUCK: &[&str] = &[
@@ -69,7 +72,7 @@ fn no_fault_breaks_a_law() {
     let began = Instant::now();
     let workers = Workers::start();
     let choice = std::env::var(CHOICE).ok();
-    let words = choice.as_deref().filter(|words| *words != "all");
+    let words = choice.as_deref().filter(|words| !WRITES.contains(words));
     let of_words = |scenario: &Scenario| words.is_some_and(|words| words.starts_with(&format!("{scenario} ")));
     let scenarios: Vec<Scenario> = match Scenario::ALL.into_iter().find(of_words) {
         Some(one) => vec![one],
@@ -85,13 +88,19 @@ fn no_fault_breaks_a_law() {
     let cases = match choice.as_deref() {
         None => chosen(all, FEW),
         Some("all") => all,
+        Some("each") => matrix::one_of_each(all),
         Some(words) => all
             .into_iter()
             .filter(|case| case.to_string().contains(words))
             .collect(),
     };
     let outcomes = workers.strike(&cases, choice.is_some());
-    if choice.as_deref() == Some("all") {
+    assert!(
+        choice.as_deref() != Some("each") || cases.len() >= 500,
+        "{} cases",
+        cases.len()
+    );
+    if choice.as_deref().is_some_and(|choice| WRITES.contains(&choice)) {
         let page = table::page(&outcomes, began.elapsed().as_secs_f64());
         std::fs::write(root().join("docs/faults.md"), page).unwrap();
     }

@@ -178,6 +178,25 @@ pub(crate) fn chosen(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
     chosen
 }
 
+/// One case of each call (by its action) and each step with each thing that can go wrong, and for as long as it can: the
+/// scenario is drawn, always the same one of the same cases.
+pub(crate) fn one_of_each(mut cases: Vec<Case>) -> Vec<Case> {
+    cases.sort_by_cached_key(drawn);
+    let mut seen = BTreeSet::new();
+    cases.retain(|case| {
+        let Strike {
+            step,
+            call,
+            kind,
+            tenacity,
+        } = &case.strike;
+        let action = call.as_ref().map(|call| call.action.clone());
+        seen.insert((*step, action, *kind, *tenacity))
+    });
+    cases.sort();
+    cases
+}
+
 /// FNV-1a, with a seed: what is chosen depends on no version of any crate, and hardly on which other cases there are.
 fn drawn(case: &Case) -> u64 {
     let seed: u64 = 0xcbf2_9ce4_8422_2325;

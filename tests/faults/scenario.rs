@@ -278,7 +278,7 @@ impl Scenario {
         }
         let aws = world.deployer.aws();
         aws.turn(&json!({"stack_seconds": SLOW_STACK}));
-        let ago = Duration::from_secs(SHORTEST_TIMEOUT) - LEFT;
+        let ago = Duration::from_secs(SHORTEST_TIMEOUT).checked_sub(LEFT).unwrap();
         let told = world.strike(&prepared.application, release_id, &all, ago).await;
         aws.turn(&json!({"stack_seconds": World::STACK_SECONDS}));
         told

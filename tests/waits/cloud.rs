@@ -376,7 +376,11 @@ fn answer(request: &Request, script: &Script, history: &mut History, now: Offset
             history.executed.get_or_insert((now, field("ClientRequestToken")));
             ok("ExecuteChangeSet", "")
         }
-        "DeleteChangeSet" => ok("DeleteChangeSet", ""),
+        "DeleteChangeSet" => {
+            // One that is executed stays with its stack.
+            history.asked = history.asked.filter(|_| history.executed.is_some());
+            ok("DeleteChangeSet", "")
+        }
         "DeleteStack" => {
             history.deleted.get_or_insert(field("ClientRequestToken"));
             ok("DeleteStack", "")

@@ -21,8 +21,8 @@ fn large() -> Script {
             .collect()
     };
     Script {
-        change_set: Duration::from_secs(60),
-        stack: Duration::from_secs(600),
+        change_set: Duration::from_mins(1),
+        stack: Duration::from_mins(10),
         resources: RESOURCES,
         manifest: Some(Manifest {
             tags: many(49, 256),

@@ -479,7 +479,7 @@ mod tests {
 
     /// How a stack is brought to rest, and by which calls.
     async fn tidy(is_own: bool, answers: Vec<Answer>) -> (Result<End, StepError>, Vec<String>) {
-        let (server, work) = work(answers, Duration::from_secs(1)).await;
+        let (server, work) = work(answers, Duration::from_secs(3)).await;
         let left = Left {
             stack: STACK.to_owned(),
             change_set: None,

@@ -345,20 +345,20 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
                 assert_eq!(run.writes(), Vec::<&str>::new(), "{}", row.name);
             }
             Wanted::Released(status, word) => {
-                answers.extend([done(), published()]);
+                answers.extend([published(), done()]);
                 let run = Run::of(answers).await;
-                assert_eq!(run.writes(), ["TransactWriteItems", "Publish"], "{}", row.name);
+                assert_eq!(run.writes(), ["Publish", "TransactWriteItems"], "{}", row.name);
                 run.assert_recorded(status, &["stopped by hand in state `WaitForExecute`", word]);
             }
             Wanted::Deleted(word) => {
                 let deleted = fenrir_stacks::Status::DeleteComplete;
                 answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), stack(deleted.row().name)]);
                 answers.extend(look(deleted, &lines));
-                answers.extend([done(), published()]);
+                answers.extend([published(), done()]);
                 let run = Run::of(answers).await;
                 assert_eq!(
                     run.writes(),
-                    ["DeleteStack", "TransactWriteItems", "Publish"],
+                    ["DeleteStack", "Publish", "TransactWriteItems"],
                     "{}",
                     row.name
                 );
@@ -369,9 +369,9 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
                 answers.extend([lock(EXECUTION, None), ok("ContinueUpdateRollback", "")]);
                 answers.push(stack(complete.row().name));
                 answers.extend(look(complete, &history(complete)));
-                answers.extend([done(), published()]);
+                answers.extend([published(), done()]);
                 let run = Run::of(answers).await;
-                let writes = ["ContinueUpdateRollback", "TransactWriteItems", "Publish"];
+                let writes = ["ContinueUpdateRollback", "Publish", "TransactWriteItems"];
                 assert_eq!(run.writes(), writes, "{}", row.name);
                 run.assert_recorded("FAILURE_CLEAN", &["rolled back to what it was before"]);
             }
@@ -485,11 +485,11 @@ async fn a_change_set_that_was_not_executed_is_removed_before_the_lock_is_releas
     answers.extend(look(review, &lines));
     answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), stack("DELETE_COMPLETE")]);
     answers.extend(look(fenrir_stacks::Status::DeleteComplete, &lines));
-    answers.extend([done(), published()]);
+    answers.extend([published(), done()]);
     let run = Run::of(answers).await;
     assert_eq!(
         run.writes(),
-        ["DeleteChangeSet", "DeleteStack", "TransactWriteItems", "Publish"]
+        ["DeleteChangeSet", "DeleteStack", "Publish", "TransactWriteItems"]
     );
     run.assert_recorded("FAILURE_CLEAN", &["nothing of it was executed"]);
 }
@@ -559,7 +559,7 @@ async fn a_step_that_may_still_be_at_work_is_given_its_time() {
             stack(fenrir_stacks::Status::Absent.row().name),
         ];
         if settles {
-            answers.extend([done(), published()]);
+            answers.extend([published(), done()]);
         }
         let run = Run::of(answers).await;
         let wanted = if settles {
@@ -577,7 +577,7 @@ async fn an_execution_that_step_functions_has_forgotten_has_ended() {
     let mut answers = vec![record("STARTED"), gone(), lock(EXECUTION, None), gone(), session()];
     let complete = fenrir_stacks::Status::CreateComplete;
     answers.extend(look(complete, &history(complete)));
-    answers.extend([done(), published()]);
+    answers.extend([published(), done()]);
     let run = Run::of(answers).await;
     assert_eq!(run.settlement, Settlement::Settled(Status::Success));
     let cause = run.record()["cause"]["S"].as_str().unwrap().to_owned();
@@ -602,12 +602,13 @@ async fn of_two_watchdogs_the_second_writes_nothing_else() {
         )
     };
     answers.extend([
+        published(),
         refused(["ConditionalCheckFailed", "ConditionalCheckFailed"]),
         refused(["ConditionalCheckFailed", "None"]),
     ]);
     let run = Run::of(answers).await;
     assert_eq!(run.settlement, Settlement::NothingToDo);
-    assert_eq!(run.writes(), ["TransactWriteItems", "TransactWriteItems"]);
+    assert_eq!(run.writes(), ["Publish", "TransactWriteItems", "TransactWriteItems"]);
 }
 
 #[tokio::test]
