@@ -425,7 +425,8 @@ pub fn document() -> String {
         "# What each step makes of a stack's status\n\n\
          Written from `crates/fenrir-stacks/src/status.rs` (`FENRIR_BLESS=1 cargo test -p fenrir-stacks states_document` \
          writes it anew). The steps decide by this very table.\n\n\
-         Lock takes a lock over only where the stack is not in progress. WaitChangeSet and Execute read the change set, \
+         Lock takes a lock over only from an execution that has ended, was not dirty and left nothing for a person, when \
+         none of its steps can still run, and only where the stack is not in progress. WaitChangeSet and Execute read the change set, \
          not the stack. WaitExecute waits while the stack is in progress; then the newest status that its **own** \
          operation brought about decides, known by the operation's token in the stack's events, so that a stack which \
          stood at `UPDATE_COMPLETE` before is no success. CleanUp looks at the stack only where this execution was at \
