@@ -324,14 +324,16 @@ impl<'a> Inspection<'a> {
         });
     }
 
-    /// With the faults gone, the next deploy succeeds, or is refused because the lock is dirty and then succeeds.
+    /// With the faults gone, the next deploy succeeds, or is refused because the lock is dirty, or was to be marked as dirty,
+    /// and then succeeds.
     async fn afterwards(&mut self) {
         let (world, owner) = (self.world, self.owner());
         let application = Scenario::mended(self.prepared);
         let mut release_id = format!("{}-after", self.told.release_id);
         let lock = world.lock(owner).await;
         let is_dirty = lock.as_ref().is_some_and(|lock| lock["dirty"] == "true");
-        if is_dirty || self.scenario == Scenario::Held {
+        let is_unmarked = lock.is_some() && End::of(self.told) == End::Unrecorded;
+        if is_dirty || is_unmarked || self.scenario == Scenario::Held {
             let told = world.deploy(&application, &release_id).await;
             self.must(error(&told) == "FailureClean.LockExistsError", "afterwards", || {
                 format!(

@@ -220,7 +220,7 @@ impl Scenario {
                 world.put_lock(&owner, &earlier, &format!("{project}-earlier")).await;
                 // It came to its own end: a stopped one is waited for, because a step of it may still run.
                 let failed = Failed {
-                    error: "FailureDirty.Runtime.ExitError".to_owned(),
+                    error: "FailureClean.StackError".to_owned(),
                     cause: String::new(),
                 };
                 if self == Self::Held {
