@@ -28,7 +28,7 @@ use scenario::Scenario;
 /// Cases in every test run.
 const FEW: usize = 50;
 
-/// `$FENRIR_FAULTS`: `each` runs one case of each call, fault and duration, `all` runs them in every scenario; both write the
+/// `$FENRIR_FAULTS`: `each` runs one case of each call and fault, `all` runs all of them; both write the
 /// page. Other words run the cases in whose name they are. A case is
 /// named as it is reported: `create lock dynamodb:TransactWriteItems#1 lost to the end`.
 const CHOICE: &str = "FENRIR_FAULTS";

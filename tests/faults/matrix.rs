@@ -178,20 +178,15 @@ pub(crate) fn chosen(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
     chosen
 }
 
-/// One case of each call (by its action) and each step with each thing that can go wrong, and for as long as it can: the
-/// scenario is drawn, always the same one of the same cases.
+/// One case of each call (by its action) and each step with each thing that can go wrong: the scenario, and for how long it
+/// strikes, are drawn, always the same ones of the same cases.
 pub(crate) fn one_of_each(mut cases: Vec<Case>) -> Vec<Case> {
     cases.sort_by_cached_key(drawn);
     let mut seen = BTreeSet::new();
     cases.retain(|case| {
-        let Strike {
-            step,
-            call,
-            kind,
-            tenacity,
-        } = &case.strike;
-        let action = call.as_ref().map(|call| call.action.clone());
-        seen.insert((*step, action, *kind, *tenacity))
+        let strike = &case.strike;
+        let action = strike.call.as_ref().map(|call| call.action.clone());
+        seen.insert((strike.step, action, strike.kind))
     });
     cases.sort();
     cases

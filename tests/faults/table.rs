@@ -13,8 +13,8 @@ use crate::strike::{Kind, Tenacity};
 /// The page.
 pub(crate) fn page(outcomes: &[Outcome], seconds: f64) -> String {
     let mut text = String::from(
-        "# Faults\n\nWritten by `make faults`, which runs one case of each call, fault and duration, in a scenario that is drawn \
-         (`make faults ALL=1`: in every scenario). Each is one execution of the real state machine \
+        "# Faults\n\nWritten by `make faults`, which runs one case of each call of each step and each fault; the scenario and how \
+         long it strikes are drawn (`make faults ALL=1`: all of them). Each is one execution of the real state machine \
          with the real steps on the local AWS, in which one thing goes wrong. Afterwards the laws of the machine are \
          asserted from outside: CloudFormation, the topic that the stack makes, the tables of locks and records, the end \
          of the execution; and the next deploy of the same project must succeed. What passes (one strike, or as many as \
