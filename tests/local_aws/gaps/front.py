@@ -165,6 +165,9 @@ def error(status: int, code: str):
             return await respond(send, status, answer, "application/x-amz-json-1.0")
         detail = f"<Code>{code}</Code><Message>a fault that a test ordered</Message>"
         wrapped = f"<ErrorResponse><Error>{detail}</Error></ErrorResponse>" if b"Action=" in body else f"<Error>{detail}</Error>"
+        if b"/ec2/aws4_request" in headers.get(b"authorization", b""):
+            # EC2 has a form of its own. Source: Amazon EC2 API, "Error codes for the Amazon EC2 API".
+            wrapped = f"<Response><Errors><Error>{detail}</Error></Errors></Response>"
         await respond(send, status, wrapped.encode(), "text/xml")
     return strike
 
