@@ -57,6 +57,32 @@ pub struct TemplateArgument {
     pub template: Option<PathBuf>,
 }
 
+/// A release of a template, for every command that starts one.
+#[derive(Debug, Args)]
+pub struct LaunchArguments {
+    /// The template.
+    #[command(flatten)]
+    pub template: TemplateArgument,
+    /// Take what `fenrir package` made, and package nothing
+    #[arg(long)]
+    pub packaged: bool,
+    /// Seconds that the whole deploy may take
+    #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=43_200))]
+    pub timeout: u32,
+    /// A tag for the stack and everything in it (again for more)
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    pub tags: Vec<(String, String)>,
+    /// Something to remember about the release (again for more); commit and author are remembered anyway
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub metadata: Vec<(String, String)>,
+    /// Layer, web ACL or policy that the deployer's administrators allow (again for more)
+    #[arg(long = "allowed", value_name = "ID")]
+    pub allowed: Vec<String>,
+    /// Where AWS is.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
 /// Where AWS is, and who asks.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "AWS")]
@@ -117,27 +143,9 @@ Examples:
   fenrir deploy --template services/ledger/template.yml --region eu-west-1
   fenrir deploy --packaged --metadata build=1234 --timeout 3600")]
 pub struct Deploy {
-    /// The template.
+    /// What, and how.
     #[command(flatten)]
-    pub template: TemplateArgument,
-    /// Take what `fenrir package` made, and package nothing
-    #[arg(long)]
-    pub packaged: bool,
-    /// Seconds that the whole deploy may take
-    #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=43_200))]
-    pub timeout: u32,
-    /// A tag for the stack and everything in it (again for more)
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
-    pub tags: Vec<(String, String)>,
-    /// Something to remember about the release (again for more); commit and author are remembered anyway
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub metadata: Vec<(String, String)>,
-    /// Layer, web ACL or policy that the deployer's administrators allow (again for more)
-    #[arg(long = "allowed", value_name = "ID")]
-    pub allowed: Vec<String>,
-    /// Where AWS is.
-    #[command(flatten)]
-    pub aws: AwsArguments,
+    pub launch: LaunchArguments,
 }
 
 /// `fenrir attach`.

@@ -15,7 +15,7 @@ use crate::printer::Printer;
 use crate::upload::{self, Upload};
 
 /// All artifacts of a release.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Artifacts(Vec<Artifact>);
 
 #[derive(Debug)]

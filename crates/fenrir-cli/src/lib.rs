@@ -13,6 +13,7 @@ pub mod exit;
 pub mod fault;
 pub mod follow;
 pub mod interrupt;
+pub mod launch;
 pub mod package;
 pub mod printer;
 pub mod project;

@@ -17,7 +17,9 @@ use time::OffsetDateTime;
 
 use crate::archive::hex;
 use crate::aws::{Aws, unusable};
-use crate::fault::Fault;
+use crate::exit::Exit;
+use crate::fault::{Fault, Stop};
+use crate::source::Source;
 use crate::upload;
 
 /// Bytes of a template up to which it travels inside of the release. An execution's input has at most 256 KiB (Step
@@ -27,6 +29,8 @@ const INLINE_LIMIT: usize = 65_536;
 /// What the developer says about a release beside its template.
 #[derive(Debug, Clone, Default)]
 pub struct Wishes {
+    /// Deploy, or only plan.
+    pub operation: Operation,
     /// Seconds.
     pub timeout: u32,
     /// Tags of the stack.
@@ -48,7 +52,7 @@ pub fn make(
 ) -> Result<Release, Vec<Problem>> {
     let now = OffsetDateTime::now_utc();
     let release = Release {
-        operation: Operation::Deploy,
+        operation: wishes.operation,
         release_id: id(now),
         project_name: owner.project.clone(),
         config_name: owner.config.clone(),
@@ -63,6 +67,19 @@ pub fn make(
         metadata: wishes.metadata,
     };
     Release::parse(&value(&release))
+}
+
+/// Why a release that [`make`] refuses is not sent.
+#[must_use]
+pub fn unfit(problems: Vec<Problem>) -> Stop {
+    Stop::Problems {
+        exit: Exit::Usage,
+        problems,
+        source: Source {
+            name: "the release".to_owned(),
+            text: String::new(),
+        },
+    }
 }
 
 /// Stores the release, with its template beside it when that is large, and starts the execution of its name. Returns
