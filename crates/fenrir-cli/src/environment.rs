@@ -20,6 +20,11 @@ pub const PATIENCE: &str = "FENRIR_PATIENCE";
 /// No colours, whatever its value (no-color.org).
 pub const NO_COLOR: &str = "NO_COLOR";
 
+/// Columns of the terminal, where its own number is not to be believed.
+pub const COLUMNS: &str = "COLUMNS";
+/// Set by build servers, which keep every line: nothing is drawn twice, whatever its value.
+pub const CI: &str = "CI";
+
 /// The table for `fenrir --help`.
 pub const HELP: &str = "\
 Environment (a flag is stronger):
@@ -28,4 +33,6 @@ Environment (a flag is stronger):
   FENRIR_DEPLOYER_ACCOUNT  account that the deployer lives in
   FENRIR_STATE_MACHINE     ARN of the deployer's state machine
   FENRIR_PATIENCE          seconds to go on trying when AWS cannot be reached (120)
-  NO_COLOR                 no colours";
+  NO_COLOR                 no colours
+  COLUMNS                  columns of the terminal
+  CI                       set by build servers: nothing is drawn twice";

@@ -1,6 +1,7 @@
 //! The `fenrir` command: one file per verb in [`commands`], one [`printer::Printer`] for all output, one list of
 //! [`environment`] variables and one of [`exit`] statuses.
 
+pub mod answer;
 pub mod archive;
 pub mod arguments;
 pub mod artifacts;
@@ -22,4 +23,5 @@ pub mod render;
 pub mod rules;
 pub mod scope;
 pub mod source;
+pub mod text;
 pub mod upload;

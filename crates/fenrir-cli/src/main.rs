@@ -9,7 +9,7 @@ use fenrir_cli::printer::Printer;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut printer = Printer::of_process();
+    let mut printer = Printer::of_process(arguments.output);
     let end = match &arguments.command {
         Command::Package(arguments) => package::run(arguments, &mut printer),
         Command::Deploy(arguments) => deploy::run(arguments, &mut printer),

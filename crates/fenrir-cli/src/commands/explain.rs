@@ -1,12 +1,15 @@
 //! `fenrir explain`: what a rule does, why, and how to obey it.
 
-use fenrir_core::codes;
+use fenrir_core::codes::{self, Explanation};
+use serde::Serialize;
 
+use crate::answer::Answer;
 use crate::arguments::Explain;
 use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::printer::Printer;
 use crate::rules;
+use crate::text::{Style, Text};
 
 /// Prints the explanation of a code.
 ///
@@ -19,20 +22,54 @@ pub fn run(arguments: &Explain, printer: &mut Printer) -> Result<Exit, Stop> {
             .help("the code stands in the brackets of a problem, such as `F0004`")
             .into());
     };
-    printer.result(&format!("{}: {}", rule.code, rule.title));
-    for (title, text) in [
-        ("What", rule.what),
-        ("Why", rule.why),
-        ("Refused", rule.bad),
-        ("Write", rule.good),
-    ] {
-        if !text.is_empty() {
-            printer.result("");
-            printer.result(&format!("{title}:"));
-            for line in text.lines() {
-                printer.result(&format!("  {line}"));
+    let Explanation {
+        code,
+        title,
+        what,
+        why,
+        bad,
+        good,
+    } = *rule;
+    printer.answer(&Rule {
+        code,
+        title,
+        what,
+        why,
+        bad,
+        good,
+    });
+    Ok(Exit::Success)
+}
+
+/// A rule, told in full. Its fields are those of [`Explanation`].
+#[derive(Serialize)]
+struct Rule {
+    code: &'static str,
+    title: &'static str,
+    what: &'static str,
+    why: &'static str,
+    bad: &'static str,
+    good: &'static str,
+}
+
+impl Answer for Rule {
+    const TYPE: &'static str = "rule";
+
+    fn human(&self, text: &mut Text) {
+        text.put(Style::Strong, format!("{}: {}", self.code, self.title));
+        text.end();
+        for (title, words) in [
+            ("What", self.what),
+            ("Why", self.why),
+            ("Refused", self.bad),
+            ("Write", self.good),
+        ] {
+            if !words.is_empty() {
+                text.heading(format!("{title}:"));
+                for line in words.lines() {
+                    text.line(format!("  {line}"));
+                }
             }
         }
     }
-    Ok(Exit::Success)
 }

@@ -11,34 +11,37 @@ use fenrir_core::template::Document;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::arguments::{Format, Validate};
+use crate::answer::Answer;
+use crate::arguments::Validate;
 use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
-use crate::printer::Printer;
+use crate::printer::{Diagnostic, Printer};
 use crate::project;
 use crate::source::{self, Source, reason};
+use crate::text::Text;
 
 /// Account and region to judge for when nobody says.
 const NOBODY: (&str, &str) = (UNKNOWN_ACCOUNT, UNKNOWN_REGION);
 
-/// The answer for programs.
+/// The answer for programs; people see the lines of the file.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct Validation<'a> {
     template: &'a str,
     valid: bool,
     diagnostics: Vec<Diagnostic<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Diagnostic<'a> {
-    code: &'a str,
-    severity: Severity,
-    message: &'a str,
-    path: &'a str,
-    file: &'a str,
-    line: Option<u32>,
-    column: Option<u32>,
-    help: Option<&'a str>,
+impl Answer for Validation<'_> {
+    const TYPE: &'static str = "validation";
+
+    fn human(&self, text: &mut Text) {
+        let unchecked = if self.diagnostics.is_empty() {
+            ""
+        } else {
+            ", as far as it can be checked without AWS"
+        };
+        text.line(format!("`{}` is valid{unchecked}", self.template));
+    }
 }
 
 /// Judges a template and tells the result.
@@ -62,7 +65,7 @@ pub fn run(arguments: &Validate, printer: &mut Printer) -> Result<Exit, Stop> {
             template: None,
         },
     };
-    tell(&judgement.problems, &source, arguments.format, printer);
+    tell(&judgement.problems, &source, printer);
     if source::refuses(&judgement.problems) {
         return Ok(Exit::Refused);
     }
@@ -115,48 +118,27 @@ fn emit(to: &Path, template: &Value) -> Result<(), Fault> {
     fs::write(to, text).map_err(|e| Fault::usage(format!("`{}` cannot be written: {}", to.display(), reason(&e))))
 }
 
-fn tell(problems: &[Problem], source: &Source, format: Format, printer: &mut Printer) {
-    match format {
-        Format::Json => printer.json(&Report {
-            template: &source.name,
-            valid: !source::refuses(problems),
-            diagnostics: problems
-                .iter()
-                .map(|problem| diagnostic(problem, &source.name))
-                .collect(),
-        }),
-        Format::Human => {
-            if !problems.is_empty() {
-                printer.report(problems, source);
-            }
-            if !source::refuses(problems) {
-                if !problems.is_empty() {
-                    printer.result("");
-                }
-                printer.result(&format!("`{}` is valid{}", source.name, unchecked(problems)));
-            }
+fn tell(problems: &[Problem], source: &Source, printer: &mut Printer) {
+    let of_answer = |problem: &&Problem| printer.is_json() || problem.severity == Severity::NotChecked;
+    let validation = Validation {
+        template: &source.name,
+        valid: !source::refuses(problems),
+        diagnostics: problems
+            .iter()
+            .filter(of_answer)
+            .map(|problem| Diagnostic::of(problem, &source.name))
+            .collect(),
+    };
+    if printer.is_json() {
+        return printer.answer(&validation);
+    }
+    if !problems.is_empty() {
+        printer.report(problems, source);
+    }
+    if validation.valid {
+        if !problems.is_empty() {
+            printer.raw("\n");
         }
-    }
-}
-
-fn unchecked(problems: &[Problem]) -> &'static str {
-    let not_checked = |problem: &Problem| problem.severity == Severity::NotChecked;
-    if problems.iter().any(not_checked) {
-        ", as far as it can be checked without AWS"
-    } else {
-        ""
-    }
-}
-
-fn diagnostic<'a>(problem: &'a Problem, file: &'a str) -> Diagnostic<'a> {
-    Diagnostic {
-        code: &problem.code,
-        severity: problem.severity,
-        message: &problem.message,
-        path: &problem.path,
-        file,
-        line: problem.position.map(|position| position.line),
-        column: problem.position.map(|position| position.column),
-        help: problem.help.as_deref(),
+        printer.answer(&validation);
     }
 }

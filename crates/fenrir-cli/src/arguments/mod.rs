@@ -23,9 +23,52 @@ First steps:
 #[command(name = "fenrir", version, about = "Deploys AWS SAM applications through the Fenrir deployer", long_about = ABOUT)]
 #[command(after_long_help = format!("{FIRST_STEPS}\n\n{}\n\n{}", exit::HELP, environment::HELP))]
 pub struct Arguments {
+    /// How to answer.
+    #[command(flatten)]
+    pub output: OutputArguments,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How to answer: the same for every command.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArguments {
+    /// For people, or for programs: lines of JSON, each with a `type`
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "human|json")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub format: Format,
+    /// Say nothing but the answer, warnings and failures
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Colours [default: auto, on a terminal without `NO_COLOR`]
+    #[arg(long, global = true, value_enum, default_value_t = Colors::Auto, value_name = "auto|always|never")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub color: Colors,
+}
+
+/// Whom the answer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// People
+    Human,
+    /// Programs
+    Json,
+}
+
+/// Whether there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colors {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// What to do: one file in `commands/` each.
@@ -272,15 +315,6 @@ pub struct Unlock {
     pub aws: AwsArguments,
 }
 
-/// How `fenrir validate` answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people: the lines of the file with the places marked
-    Human,
-    /// For programs: one JSON object
-    Json,
-}
-
 /// `fenrir validate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -306,9 +340,6 @@ pub struct Validate {
     /// What is known of the world, as JSON
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// How to answer
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
     /// Write the rewritten template here, as JSON; only when nothing is refused
     #[arg(long, value_name = "FILE")]
     pub emit_template: Option<PathBuf>,
