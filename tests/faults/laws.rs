@@ -319,7 +319,10 @@ impl<'a> Inspection<'a> {
         let is_s3 = strike.call.as_ref().is_some_and(|call| call.action.starts_with("s3:"));
         let is_believed = strike.kind == Kind::Garbage || (strike.kind == Kind::Garbled && is_s3);
         let (have, wanted) = (error(self.told), self.scenario.end());
-        self.must(have == wanted || is_believed, "law 4", || {
+        // What takes time may let a late deploy come to its end before anybody looks at the clock again; law 1 holds it to it.
+        let is_overtaken =
+            self.scenario.is_late() && have == "Success" && matches!(strike.kind, Kind::TimedOut | Kind::Slow);
+        self.must(have == wanted || is_believed || is_overtaken, "law 4", || {
             format!("what passed made {have} of {wanted}: {}", cause(self.told))
         });
     }
@@ -344,6 +347,8 @@ impl<'a> Inspection<'a> {
             });
             world.remove_lock(owner).await;
             release_id.push_str("-2");
+            // As an operator does before he unlocks.
+            world.settled(owner).await;
         }
         let told = world.deploy(&application, &release_id).await;
         let stack = world.stack(owner).await;

@@ -219,6 +219,17 @@ impl World {
         })
     }
 
+    /// Waits until CloudFormation is done with the stack.
+    pub(crate) async fn settled(&self, owner: &Owner) {
+        for _ in 0..100 {
+            let stack = self.deployer.stack(owner).await;
+            if !stack.is_some_and(|stack| stack.stack_status().unwrap().as_str().ends_with("_IN_PROGRESS")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     async fn display_name(&self, topic: &str) -> Option<String> {
         let sns = aws_sdk_sns::Client::new(&self.config);
         let found = sns.get_topic_attributes().topic_arn(topic).send().await.ok()?;

@@ -84,8 +84,8 @@ pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment
     }
 }
 
-/// Records that the release was refused: the machine ends here, and no later step does. Without the record it is refused
-/// all the same.
+/// Records that the release was refused: the machine ends here, and no later step does. What cannot be recorded here is
+/// recorded by ReleaseLock, with another role.
 async fn refused(
     env: &Environment,
     records: &Records,
@@ -103,6 +103,10 @@ async fn refused(
     match records.write(&deployment.release.owner(), &record).await {
         Err(RecordError::Fault(fault)) if fault.kind == FaultKind::Transient => {
             fault.into_step(ErrorName::LockError, "recording that the lock is held")
+        }
+        Err(RecordError::Fault(fault)) => {
+            let message = format!("{}; and this could not be recorded: {fault}", error.message);
+            StepError::new(ErrorName::LockError, message)
         }
         Err(fault) => {
             tracing::error!(%fault, "the refusal could not be recorded");
