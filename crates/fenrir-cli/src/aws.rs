@@ -9,11 +9,12 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
 use fenrir_aws::fault;
 use fenrir_core::error::{self, FaultKind};
-use fenrir_core::house;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
 use fenrir_core::release::region_problem;
+use fenrir_core::{house, keys};
 use fenrir_stacks::Stacks;
+use serde::de::DeserializeOwned;
 
 use crate::arguments::AwsArguments;
 use crate::fault::Fault;
@@ -132,6 +133,23 @@ impl Aws {
             region,
             machine,
         })
+    }
+}
+
+impl Aws {
+    /// What the deployer wrote about a release; `None` when it did not, or the caller may not read it.
+    pub async fn own<T: DeserializeOwned>(&self, owner: &Owner, release_id: &str, name: &str) -> Option<T> {
+        let answer = self
+            .s3
+            .get_object()
+            .bucket(&self.bucket)
+            .expected_bucket_owner(&self.machine.account)
+            .key(keys::own(owner, release_id, name))
+            .send()
+            .await
+            .ok()?;
+        let bytes = answer.body.collect().await.ok()?.into_bytes();
+        serde_json::from_slice(&bytes).ok()
     }
 }
 

@@ -1,20 +1,25 @@
 //! What to say at the end of a deploy, and with which status to end.
 
+use std::collections::BTreeMap;
+
 use fenrir_core::deployment::{ChangeSetStatus, Deployment};
 use fenrir_core::error::ErrorName;
+use fenrir_core::names;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::Problem;
 use fenrir_core::template::Document;
-use fenrir_core::{keys, names};
 use fenrir_stacks::events::{Event, root_cause};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::answer::Answer;
 use crate::aws::Aws;
 use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::follow::{End, Follower};
 use crate::printer::Printer;
 use crate::source::{self, Source};
+use crate::text::{Style, Text};
 
 /// The release that ended.
 #[derive(Debug)]
@@ -27,6 +32,45 @@ pub struct Ended<'a> {
     pub release_id: &'a str,
     /// The template as the developer has it before him, where he has.
     pub template: Option<(&'a Source, &'a Document)>,
+}
+
+/// A deploy that ended well.
+#[derive(Debug, Serialize)]
+struct Deployed<'a> {
+    release: &'a str,
+    outcome: Outcome,
+    stack: String,
+    /// `None` where they cannot be read.
+    outputs: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Deployed,
+    NoChanges,
+    Unknown,
+}
+
+impl Answer for Deployed<'_> {
+    const TYPE: &'static str = "result";
+
+    fn human(&self, text: &mut Text) {
+        let name = &self.stack;
+        match self.outcome {
+            Outcome::NoChanges => text.line(format!("no changes: the stack `{name}` is what the template says")),
+            Outcome::Deployed => {
+                text.put(Style::Good, "deployed");
+                text.line(format!(": the stack `{name}` is what the template says"));
+            }
+            Outcome::Unknown => {
+                text.line("deployed: the execution succeeded, in words that this version of `fenrir` does not know")
+            }
+        }
+        for (key, value) in self.outputs.iter().flatten() {
+            text.line(format!("{key}: {value}"));
+        }
+    }
 }
 
 impl Ended<'_> {
@@ -51,31 +95,28 @@ impl Ended<'_> {
     }
 
     async fn succeeded(&self, output: &str, stack: &str, printer: &mut Printer) {
-        let name = names::stack(self.owner);
         let deployment: Option<Deployment> = serde_json::from_str(output).ok();
         let change_set = deployment.and_then(|deployment| deployment.change_set);
-        printer.result(&match change_set.map(|change_set| change_set.status) {
-            Some(ChangeSetStatus::NoChanges) => format!("no changes: the stack `{name}` is what the template says"),
-            Some(_) => format!("deployed: the stack `{name}` is what the template says"),
-            None => {
-                "deployed: the execution succeeded, in words that this version of `fenrir` does not know".to_owned()
+        let mut deployed = Deployed {
+            release: self.release_id,
+            outcome: match change_set.map(|change_set| change_set.status) {
+                Some(ChangeSetStatus::NoChanges) => Outcome::NoChanges,
+                Some(_) => Outcome::Deployed,
+                None => Outcome::Unknown,
+            },
+            stack: names::stack(self.owner),
+            outputs: None,
+        };
+        if self.aws.account == self.aws.caller.account {
+            match self.aws.stacks.describe(stack).await {
+                Ok(found) => deployed.outputs = Some(found.into_iter().flat_map(|stack| stack.outputs).collect()),
+                Err(fault) => printer.progress(&format!("outputs are not shown: {fault}")),
             }
-        });
-        if self.aws.account != self.aws.caller.account {
-            printer.progress(&format!(
-                "outputs are not shown: the stack is in account {}",
-                self.aws.account
-            ));
-            return;
+        } else {
+            let account = &self.aws.account;
+            printer.progress(&format!("outputs are not shown: the stack is in account {account}"));
         }
-        match self.aws.stacks.describe(stack).await {
-            Ok(found) => {
-                for (key, value) in found.into_iter().flat_map(|stack| stack.outputs) {
-                    printer.result(&format!("{key}: {value}"));
-                }
-            }
-            Err(fault) => printer.progress(&format!("outputs are not shown: {fault}")),
-        }
+        printer.answer(&deployed);
     }
 
     async fn failed(
@@ -125,21 +166,8 @@ impl Ended<'_> {
         Err(fault.into())
     }
 
-    /// What the deployer wrote about this release; `None` when it did not, or the caller may not read it.
     async fn own<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let key = keys::own(self.owner, self.release_id, name);
-        let answer = self
-            .aws
-            .s3
-            .get_object()
-            .bucket(&self.aws.bucket)
-            .expected_bucket_owner(&self.aws.machine.account)
-            .key(key)
-            .send()
-            .await
-            .ok()?;
-        let bytes = answer.body.collect().await.ok()?.into_bytes();
-        serde_json::from_slice(&bytes).ok()
+        self.aws.own(self.owner, self.release_id, name).await
     }
 
     /// An end without a clean state.

@@ -17,6 +17,8 @@ pub const DEPLOYER_ACCOUNT: &str = "FENRIR_DEPLOYER_ACCOUNT";
 pub const STATE_MACHINE: &str = "FENRIR_STATE_MACHINE";
 /// Seconds that following a deploy goes on trying when AWS cannot be reached; 120 when not set.
 pub const PATIENCE: &str = "FENRIR_PATIENCE";
+/// Seconds of silence after which following says that it still watches, where no bar shows it; 30 when not set.
+pub const HEARTBEAT: &str = "FENRIR_HEARTBEAT";
 /// No colours, whatever its value (no-color.org).
 pub const NO_COLOR: &str = "NO_COLOR";
 
@@ -33,6 +35,7 @@ Environment (a flag is stronger):
   FENRIR_DEPLOYER_ACCOUNT  account that the deployer lives in
   FENRIR_STATE_MACHINE     ARN of the deployer's state machine
   FENRIR_PATIENCE          seconds to go on trying when AWS cannot be reached (120)
+  FENRIR_HEARTBEAT         seconds of silence after which it says that it still watches (30)
   NO_COLOR                 no colours
   COLUMNS                  columns of the terminal
   CI                       set by build servers: nothing is drawn twice";

@@ -15,12 +15,14 @@ use fenrir_core::names;
 use fenrir_core::owner::Owner;
 use fenrir_core::timestamp;
 use fenrir_stacks::events::Event;
+use fenrir_stacks::marks::Marks;
 use time::OffsetDateTime;
 
 use crate::aws::{Aws, words};
 use crate::environment;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
+use crate::progress::{Entered, News, Progress};
 
 /// Pause between two looks, at first and later. A look is two or three calls.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
@@ -73,8 +75,8 @@ struct Seen {
     denied: BTreeSet<&'static str>,
 }
 
-/// A line, and the Unix time of what it tells.
-type Line = (i64, String);
+/// Something that happened, and its Unix time.
+type Line = (i64, News);
 
 /// What one look found.
 #[derive(Debug, Default)]
@@ -110,6 +112,13 @@ impl<'a> Follower<'a> {
 
     /// Watches until the end, or until somebody or something stops the watching.
     pub async fn follow(&mut self, interrupt: &Interrupt, printer: &mut Printer) -> End {
+        let mut progress = Progress::new(printer);
+        let end = self.watch(interrupt, &mut progress, printer).await;
+        progress.end();
+        end
+    }
+
+    async fn watch(&mut self, interrupt: &Interrupt, progress: &mut Progress, printer: &mut Printer) -> End {
         let mut lost: Option<Instant> = None;
         let patience = patience();
         for looks in 0_u32.. {
@@ -121,16 +130,19 @@ impl<'a> Follower<'a> {
             match look {
                 Ok(look) => {
                     lost = None;
-                    for (_, line) in &look.lines {
-                        printer.progress(line);
+                    let news: Vec<News> = look.lines.into_iter().map(|(_, news)| news).collect();
+                    if self.seen.touches_stack && progress.wants_total() {
+                        progress.expect(self.changes().await);
                     }
+                    progress.show(&news, &self.stack_name, printer);
                     if let Some(end) = look.end {
                         return end;
                     }
                 }
                 Err(fault) => {
                     let since = *lost.get_or_insert_with(|| {
-                        printer.progress(&format!("AWS cannot be reached, trying on: {}", words(&fault)));
+                        let note = format!("AWS cannot be reached, trying on: {}", words(&fault));
+                        progress.note(&note, printer);
                         Instant::now()
                     });
                     if fault.kind != FaultKind::Transient || since.elapsed() >= patience {
@@ -146,6 +158,16 @@ impl<'a> Follower<'a> {
             }
         }
         End::Detached("the deploy takes too long to be watched".to_owned())
+    }
+
+    /// How many resources the change set touches; 0 where the caller may not read it, or of what stands already.
+    async fn changes(&self) -> usize {
+        if self.aws.account != self.aws.caller.account {
+            return 0;
+        }
+        let marks = Marks::of(&self.execution);
+        let found = self.aws.stacks.own_change_set(self.stack(), &marks).await;
+        found.ok().flatten().map_or(0, |seen| seen.changes.len())
     }
 
     /// Looks once. What the caller may not read is said once and left out.
@@ -181,7 +203,8 @@ impl<'a> Follower<'a> {
             Err(fault) if fault.kind == FaultKind::Transient => return Err(fault),
             Err(fault) => {
                 if self.seen.denied.insert(what) {
-                    lines.push((i64::MAX, format!("{what} cannot be shown: {}", fault.message)));
+                    let note = format!("{what} cannot be shown: {}", fault.message);
+                    lines.push((i64::MAX, News::Note(note)));
                 }
             }
         }
@@ -218,7 +241,14 @@ impl<'a> Follower<'a> {
         for (at, name) in entered.into_iter().rev() {
             self.seen.touches_stack |= name == "Execute" || name == "CleanUp";
             if self.seen.states.insert(name.clone()) {
-                lines.push((at.secs(), format!("{}  {name}", clock(&at))));
+                let at_text = at.fmt(DateTimeFormat::DateTime).unwrap_or_default();
+                lines.push((
+                    at.secs(),
+                    News::State(Entered {
+                        at: at_text,
+                        state: name,
+                    }),
+                ));
             }
         }
         Ok(lines)
@@ -241,7 +271,10 @@ impl<'a> Follower<'a> {
             self.seen.stack_arn = Some(event.physical_id.clone());
         }
         let at = |event: &Event| timestamp::parse(&event.at).map_or(0, OffsetDateTime::unix_timestamp);
-        let lines = new.iter().map(|event| (at(event), event_line(event))).collect();
+        let lines = new
+            .iter()
+            .map(|event| (at(event), News::Event(Box::new(event.clone()))))
+            .collect();
         self.seen.events.extend(new);
         Ok(lines)
     }
@@ -260,35 +293,6 @@ fn end(answer: &DescribeExecutionOutput) -> Option<End> {
         }),
         _ => None,
     }
-}
-
-/// One event of the stack, as a line.
-#[must_use]
-pub fn event_line(event: &Event) -> String {
-    let at = event
-        .at
-        .split('T')
-        .nth(1)
-        .and_then(|time| time.get(..8))
-        .unwrap_or("--:--:--");
-    let reason = match event.reason.as_str() {
-        "" => String::new(),
-        reason => format!(": {reason}"),
-    };
-    format!(
-        "{at}    {} {} ({}){reason}",
-        event.status, event.logical_id, event.resource_type
-    )
-}
-
-/// `22:06:31`, in UTC as CloudFormation and the console's history have it.
-fn clock(at: &DateTime) -> String {
-    let text = at.fmt(DateTimeFormat::DateTime).unwrap_or_default();
-    text.split('T')
-        .nth(1)
-        .and_then(|time| time.get(..8))
-        .unwrap_or("--:--:--")
-        .to_owned()
 }
 
 /// To the second, which is all that CloudFormation's events may have.

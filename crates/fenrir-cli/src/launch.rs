@@ -3,13 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
+use fenrir_core::console;
 use fenrir_core::deployment::Operation;
 use fenrir_core::owner::Owner;
 use fenrir_core::policy::{self, Context};
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::release::Release;
 use fenrir_core::template::Document;
+use serde::Serialize;
 
+use crate::answer::Answer;
 use crate::arguments::LaunchArguments;
 use crate::artifacts::Artifacts;
 use crate::aws::Aws;
@@ -23,6 +26,7 @@ use crate::printer::Printer;
 use crate::project;
 use crate::release::{self, Wishes};
 use crate::source::{self, Source};
+use crate::text::{Style, Text};
 
 /// A release that is ready to be sent.
 #[derive(Debug)]
@@ -80,24 +84,66 @@ impl Launch {
     /// The bucket or the state machine does not take it.
     pub async fn start(&self, printer: &mut Printer) -> Result<Started<'_>, Stop> {
         let interrupt = Interrupt::listen().map_err(|_| Fault::failed("Ctrl-C cannot be listened to"))?;
-        let Owner {
-            project,
-            config,
-            account,
-            region,
-        } = &self.owner;
-        let id = &self.release.release_id;
-        printer.progress(&format!(
-            "release {id}: {project} {config} to account {account}, {region}"
-        ));
+        let announced = Announced {
+            release: &self.release.release_id,
+            project: &self.owner.project,
+            config: &self.owner.config,
+            account: &self.owner.account,
+            region: &self.owner.region,
+        };
+        printer.tell(&announced);
         self.artifacts.upload(&self.aws, printer).await?;
         let execution = release::start(&self.aws, &self.release).await?;
-        printer.progress(&format!("execution {execution}"));
+        printer.tell(&Begun {
+            release: &self.release.release_id,
+            console: console::execution(&execution).unwrap_or_default(),
+            execution: &execution,
+        });
         Ok(Started {
             launch: self,
             execution,
             interrupt,
         })
+    }
+}
+
+/// What is about to be deployed, and where to.
+#[derive(Debug, Serialize)]
+struct Announced<'a> {
+    release: &'a str,
+    project: &'a str,
+    config: &'a str,
+    account: &'a str,
+    region: &'a str,
+}
+
+impl Answer for Announced<'_> {
+    const TYPE: &'static str = "release";
+
+    fn human(&self, text: &mut Text) {
+        text.plain("release ");
+        text.put(Style::Strong, self.release);
+        text.line(format!(
+            ": {} {} to account {}, {}",
+            self.project, self.config, self.account, self.region
+        ));
+    }
+}
+
+/// Where it can be watched.
+#[derive(Debug, Serialize)]
+struct Begun<'a> {
+    release: &'a str,
+    execution: &'a str,
+    console: String,
+}
+
+impl Answer for Begun<'_> {
+    const TYPE: &'static str = "execution";
+
+    fn human(&self, text: &mut Text) {
+        text.put(Style::Accent, &self.console);
+        text.end();
     }
 }
 

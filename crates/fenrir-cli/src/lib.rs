@@ -17,6 +17,7 @@ pub mod interrupt;
 pub mod launch;
 pub mod package;
 pub mod printer;
+pub mod progress;
 pub mod project;
 pub mod release;
 pub mod render;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use terminal_size::{Width, terminal_size_of};
 
 use crate::answer::{Answer, Message};
-use crate::arguments::{Colors, Format, OutputArguments};
+use crate::arguments::{Colors, Format, OutputArguments, Progress};
 use crate::environment;
 use crate::fault::{Fault, Stop};
 use crate::render;
@@ -31,6 +31,7 @@ pub struct Printer {
     redraws: bool,
     format: Format,
     loudness: Loudness,
+    progress: Option<Progress>,
 }
 
 /// How much is said beside the answer.
@@ -70,6 +71,7 @@ impl Printer {
             out_terminal,
             err_terminal,
             format: arguments.format,
+            progress: arguments.progress,
             loudness: match (arguments.quiet, arguments.verbose) {
                 (true, _) => Loudness::Quiet,
                 (false, true) => Loudness::Verbose,
@@ -95,6 +97,18 @@ impl Printer {
     #[must_use]
     pub fn canvas(&self) -> Option<Terminal> {
         (self.redraws && self.format == Format::Human && !self.is_quiet()).then_some(self.err_terminal)
+    }
+
+    /// How to show what is followed.
+    #[must_use]
+    pub fn shows(&self) -> Progress {
+        match self.progress {
+            Some(Progress::Bar) if self.canvas().is_none() => Progress::Events,
+            Some(progress) => progress,
+            None if self.is_quiet() => Progress::None,
+            None if self.canvas().is_some() => Progress::Bar,
+            None => Progress::Events,
+        }
     }
 
     /// The answer.

@@ -7,6 +7,7 @@
 //! template against that and rewrites it. From then on only the small [`deployment::Deployment`] goes from step to step.
 
 pub mod codes;
+pub mod console;
 pub mod deployment;
 pub mod error;
 pub mod house;

@@ -1,5 +1,6 @@
 //! The alerts: what the team hears of an end that somebody should know of.
 
+use fenrir_core::console;
 use fenrir_core::deployment::{Head, cut};
 use fenrir_core::error::{ErrorName, FaultKind, StepError};
 use fenrir_core::problem::printable;
@@ -74,7 +75,7 @@ impl Alert<'_> {
 
     fn message(&self) -> String {
         let owner = &self.head.owner;
-        let region = self.execution.split(':').nth(3).unwrap_or_default();
+        let page = console::execution(self.execution).unwrap_or_else(|| self.execution.to_owned());
         let what = match self.tidings {
             Tidings::Dirty => "a deploy failed and left something behind; its lock stays until somebody has looked",
             Tidings::Settled => "a deploy ended outside the state machine; Fenrir has settled it",
@@ -82,7 +83,7 @@ impl Alert<'_> {
         format!(
             "{what}\n\
              project: {}\nconfig: {}\naccount: {}\nregion: {}\nrelease: {}\nstack: {}\nreason: {}\n\
-             execution: https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{}\n",
+             execution: {page}\n",
             owner.project_name,
             owner.config_name,
             owner.aws_account_id,
@@ -90,7 +91,6 @@ impl Alert<'_> {
             self.head.release_id,
             self.stack,
             printable(self.reason),
-            self.execution,
         )
     }
 }

@@ -49,6 +49,28 @@ pub struct OutputArguments {
     #[arg(long, global = true, value_enum, default_value_t = Colors::Auto, value_name = "auto|always|never")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub color: Colors,
+    /// How to show a deploy that is followed [default: bar on a terminal, events otherwise]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "bar|events|errors|none",
+        hide_possible_values = true
+    )]
+    pub progress: Option<Progress>,
+}
+
+/// How a deploy that is followed is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// A bar with counts, and what moves now
+    Bar,
+    /// A line for each event
+    Events,
+    /// A line for each failure
+    Errors,
+    /// Nothing
+    None,
 }
 
 /// Whom the answer is for.
@@ -184,11 +206,18 @@ The exit status says how it ended; `fenrir --help` has the table.
 Examples:
   fenrir deploy
   fenrir deploy --template services/ledger/template.yml --region eu-west-1
-  fenrir deploy --packaged --metadata build=1234 --timeout 3600")]
+  fenrir deploy --packaged --metadata build=1234 --timeout 3600
+  fenrir deploy --no-wait")]
 pub struct Deploy {
     /// What, and how.
     #[command(flatten)]
     pub launch: LaunchArguments,
+    /// Start it, and do not follow it: `fenrir attach RELEASE` does
+    #[arg(long, overrides_with = "wait")]
+    pub no_wait: bool,
+    /// Follow it until its end, which is the default
+    #[arg(long, overrides_with = "no_wait")]
+    pub wait: bool,
 }
 
 /// `fenrir attach`.

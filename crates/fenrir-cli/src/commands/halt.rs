@@ -2,7 +2,9 @@
 
 use fenrir_core::deployment;
 use fenrir_store::halts::Error;
+use serde::Serialize;
 
+use crate::answer::Answer;
 use crate::arguments::Halt;
 use crate::aws::{Aws, unusable};
 use crate::commands::on_runtime;
@@ -10,6 +12,7 @@ use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::printer::Printer;
 use crate::scope::{self, Tables};
+use crate::text::Text;
 
 /// Asks the deploy that holds the lock to stop.
 ///
@@ -50,15 +53,34 @@ async fn halt(arguments: &Halt, printer: &mut Printer) -> Result<Exit, Stop> {
         since: scope::now(),
         reason: arguments.reason.reason.clone(),
     };
-    let asked = tables.halts.put(&owner, &holder.release_id, halt).await;
+    let asked = tables.halts.put(&owner, &holder.release_id, halt.clone()).await;
     asked.map_err(|error| match error {
         Error::Fault(fault) => unusable("asking the deploy to stop", &fault),
         other @ Error::Garbled(_) => Fault::failed(other.to_string()),
     })?;
-    printer.result(&format!("asked the release `{}` to stop", holder.release_id));
+    printer.answer(&Asked {
+        release: &holder.release_id,
+        halt,
+    });
     printer.progress(&format!(
         "it stops when it looks next, within about two minutes; `fenrir attach {}` follows it",
         holder.release_id
     ));
     Ok(Exit::Success)
+}
+
+/// A deploy that was asked to stop.
+#[derive(Serialize)]
+struct Asked<'a> {
+    release: &'a str,
+    #[serde(flatten)]
+    halt: deployment::Halt,
+}
+
+impl Answer for Asked<'_> {
+    const TYPE: &'static str = "halt";
+
+    fn human(&self, text: &mut Text) {
+        text.line(format!("asked the release `{}` to stop", self.release));
+    }
 }

@@ -2,7 +2,9 @@
 
 use fenrir_store::Freeze;
 use fenrir_store::freezes::Error;
+use serde::Serialize;
 
+use crate::answer::Answer;
 use crate::arguments::Lock;
 use crate::aws::{Aws, unusable};
 use crate::commands::on_runtime;
@@ -10,6 +12,7 @@ use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::printer::Printer;
 use crate::scope::{self, Frozen, Tables};
+use crate::text::Text;
 
 /// Freezes a config, a project or an account.
 ///
@@ -38,7 +41,10 @@ async fn lock(arguments: &Lock, printer: &mut Printer) -> Result<Exit, Stop> {
         .help("`fenrir unlock --reason WHY` with the same arguments ends that freeze"),
         Error::Garbled(_) => Fault::failed(error.to_string()),
     })?;
-    printer.result(&format!("frozen: {}", frozen.name));
+    printer.answer(&Done {
+        what: &frozen.name,
+        freeze: &freeze,
+    });
     if let Some(owner) = &frozen.owner {
         // The freeze stands, whatever is known of the lock.
         let running = tables.holder(owner).await.ok().flatten().filter(|holder| !holder.dirty);
@@ -51,4 +57,20 @@ async fn lock(arguments: &Lock, printer: &mut Printer) -> Result<Exit, Stop> {
     }
     printer.progress("nobody deploys it until `fenrir unlock --reason WHY` with the same arguments");
     Ok(Exit::Success)
+}
+
+/// A freeze that stands now.
+#[derive(Serialize)]
+struct Done<'a> {
+    what: &'a str,
+    #[serde(flatten)]
+    freeze: &'a Freeze,
+}
+
+impl Answer for Done<'_> {
+    const TYPE: &'static str = "freeze";
+
+    fn human(&self, text: &mut Text) {
+        text.line(format!("frozen: {}", self.what));
+    }
 }

@@ -4,6 +4,9 @@ use fenrir_core::house;
 use fenrir_core::owner::Owner;
 use fenrir_store::{Holder, Lifted, Unlocked, freezes, locks};
 
+use serde::Serialize;
+
+use crate::answer::Answer;
 use crate::arguments::Unlock;
 use crate::aws::{Aws, unusable};
 use crate::commands::on_runtime;
@@ -11,6 +14,7 @@ use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::printer::Printer;
 use crate::scope::{self, Frozen, Tables};
+use crate::text::Text;
 
 /// Lets deploys happen again.
 ///
@@ -38,23 +42,18 @@ async fn unlock(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop>
             if let Err(fault) = work.remove(owner, holder).await {
                 // The right to end a freeze is another one.
                 if work.lift(&frozen).await? {
-                    printer.result(&format!("no longer frozen: {}", frozen.name));
+                    printer.answer(&Unfrozen { what: &frozen.name });
                 }
                 return Err(fault.into());
             }
-            printer.result(&format!(
-                "removed the lock that release `{}` had kept since `{}`: {}",
-                holder.release_id,
-                holder.since,
-                holder.reason.as_deref().unwrap_or("no reason was given")
-            ));
+            printer.answer(&Removed(holder));
             true
         }
         _ => false,
     };
     let lifted = work.lift(&frozen).await?;
     if lifted {
-        printer.result(&format!("no longer frozen: {}", frozen.name));
+        printer.answer(&Unfrozen { what: &frozen.name });
     }
     match holder {
         Some((_, holder)) if !removed && !lifted => Err(Fault::new(
@@ -75,6 +74,38 @@ async fn unlock(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop>
             Ok(Exit::Success)
         }
         _ => Ok(Exit::Success),
+    }
+}
+
+/// A freeze that was ended.
+#[derive(Serialize)]
+struct Unfrozen<'a> {
+    what: &'a str,
+}
+
+impl Answer for Unfrozen<'_> {
+    const TYPE: &'static str = "unfrozen";
+
+    fn human(&self, text: &mut Text) {
+        text.line(format!("no longer frozen: {}", self.what));
+    }
+}
+
+/// A dirty lock that was removed, as it was.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Removed<'a>(&'a Holder);
+
+impl Answer for Removed<'_> {
+    const TYPE: &'static str = "unlocked";
+
+    fn human(&self, text: &mut Text) {
+        text.line(format!(
+            "removed the lock that release `{}` had kept since `{}`: {}",
+            self.0.release_id,
+            self.0.since,
+            self.0.reason.as_deref().unwrap_or("no reason was given")
+        ));
     }
 }
 
