@@ -87,6 +87,7 @@ impl<'a> Inspection<'a> {
         inspection.nothing_left(end, stack.as_ref()).await;
         inspection.lock(end).await;
         inspection.record(end).await;
+        inspection.what_is_deployed("after it").await;
         inspection.nothing_whole_is_deleted().await;
         inspection.passes_unnoticed();
         if strike.is_some() {
@@ -297,6 +298,14 @@ impl<'a> Inspection<'a> {
         }
     }
 
+    /// What is deployed and what ended last are what the records say.
+    async fn what_is_deployed(&mut self, when: &str) {
+        let standing = self.world.standing(self.owner()).await;
+        self.must(standing.agrees(), "what is deployed", || {
+            format!("{when}: {standing:?}")
+        });
+    }
+
     /// Law 9.
     async fn nothing_whole_is_deleted(&mut self) {
         let Some(before) = self.prepared.before.as_ref().filter(|before| before.is_whole()) else {
@@ -362,6 +371,7 @@ impl<'a> Inspection<'a> {
                 cause(&told)
             )
         });
+        self.what_is_deployed("after the next deploy").await;
         world.remove_lock(owner).await;
     }
 }

@@ -43,6 +43,7 @@ const NOT_STRUCK: &[&str] = &[
     "validate sts:TagSession",
     "validate s3:GetObjectVersion",
     "lock dynamodb:ConditionCheckItem",
+    "lock dynamodb:UpdateItem",
     "lock sts:TagSession",
     // Only where a record that is to be mended says that its release was at work on the stack.
     "lock cloudformation:DescribeChangeSet",
@@ -65,6 +66,8 @@ const NOT_STRUCK: &[&str] = &[
     "cleanup cloudformation:ContinueUpdateRollback",
     "cleanup iam:PassRole",
     "release-lock dynamodb:DeleteItem",
+    // Only where something newer is deployed, or the end is written again.
+    "release-lock dynamodb:PutItem",
 ];
 
 #[test]

@@ -155,6 +155,12 @@ impl Track {
             "no change set is left"
         );
         assert_eq!(self.display_name(&owner).await, winner, "the stack is the winner's");
+        let standing = self.deployer.standing(&owner).await;
+        assert_eq!(standing.deployed.as_deref(), Some(winner), "{standing:?}");
+        assert_eq!(
+            standing.last, standing.deployed,
+            "who was refused is not the last: {standing:?}"
+        );
         for (release_id, ended) in ended {
             let record = self
                 .deployer

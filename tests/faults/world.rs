@@ -10,7 +10,7 @@ use fenrir_core::owner::Owner;
 use fenrir_core::{house, keys, names};
 use fenrir_harness::{Answer, Invoke, Steps};
 use fenrir_stacks::marks::Marks;
-use fenrir_testkit::{Application, Deployer, Failed, Run};
+use fenrir_testkit::{Application, Deployer, Failed, Run, Standing};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -254,6 +254,10 @@ impl World {
 
     pub(crate) async fn record(&self, owner: &Owner, release_id: &str) -> Option<BTreeMap<String, String>> {
         self.deployer.record(owner, release_id).await
+    }
+
+    pub(crate) async fn standing(&self, owner: &Owner) -> Standing {
+        self.deployer.standing(owner).await
     }
 
     /// Every item of the lock table but the owner's own.

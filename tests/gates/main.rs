@@ -10,6 +10,7 @@
 )]
 
 mod lock;
+mod records;
 mod release_lock;
 mod store;
 mod validate;

@@ -126,7 +126,7 @@ async fn a_dirty_end_that_cannot_be_recorded_is_heard_of_all_the_same() {
     let env = world.with_topic().await;
     world
         .aws
-        .order_faults(&json!([{"action": "dynamodb:PutItem", "fault": "denied"}]));
+        .order_faults(&json!([{"action": "dynamodb:TransactWriteItems", "fault": "denied"}]));
     let error = release_lock::run(&env, deployment).await.unwrap_err();
     assert!(error.message.contains("dynamodb:PutItem"), "{error}");
     assert!(world.locks().holder(&owner()).await.unwrap().unwrap().dirty);

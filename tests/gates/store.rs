@@ -204,7 +204,7 @@ async fn a_lost_answer_leaves_the_lock_with_who_took_it() {
         record("release-1", Status::Started),
         record("release-1", Status::Success),
     );
-    let put = |record| world.records().put(&owner, record).unwrap();
+    let put = |record| world.records().along(&owner, record);
     for (doing, action) in [
         ("take", "dynamodb:TransactWriteItems"),
         ("write", "dynamodb:PutItem"),

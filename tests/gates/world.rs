@@ -1,8 +1,11 @@
 //! What the gates stand on: a local AWS with a bucket, two tables, a topic, the role that is assumed, and a state machine.
 
+use std::collections::BTreeSet;
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
@@ -85,8 +88,15 @@ impl World {
         let config = aws.config(ACCOUNT, REGION).await;
         let world = Self { aws, config };
         world.make_bucket(BUCKET, BucketVersioningStatus::Enabled).await;
-        world.make_table(house::LOCKS_TABLE, &["key"]).await;
-        world.make_table(house::RELEASES_TABLE, &["owner", "release_id"]).await;
+        world.make_table(house::LOCKS_TABLE, &["key"], &[]).await;
+        let indexes = [
+            (house::BY_TIME_INDEX, ["owner", "started_at"]),
+            (house::OPEN_INDEX, [house::OPEN, "release_id"]),
+            (house::CURRENT_INDEX, [house::CURRENT, "owner"]),
+        ];
+        world
+            .make_table(house::RELEASES_TABLE, &["owner", "release_id"], &indexes)
+            .await;
         world.make_deployer().await;
         world
     }
@@ -99,18 +109,32 @@ impl World {
         request.versioning_configuration(versioning).send().await.unwrap();
     }
 
-    async fn make_table(&self, table: &str, keys: &[&str]) {
+    async fn make_table(&self, table: &str, keys: &[&str], indexes: &[(&str, [&str; 2])]) {
+        let schema = |keys: &[&str]| -> Vec<KeySchemaElement> {
+            let kinds = [KeyType::Hash, KeyType::Range];
+            let element = |(key, kind): (&&str, KeyType)| {
+                let element = KeySchemaElement::builder().attribute_name(*key).key_type(kind);
+                element.build().unwrap()
+            };
+            keys.iter().zip(kinds).map(element).collect()
+        };
+        let mut attributes: BTreeSet<&str> = keys.iter().copied().collect();
+        attributes.extend(indexes.iter().flat_map(|(_, keys)| keys));
         let mut request = aws_sdk_dynamodb::Client::new(&self.config)
             .create_table()
             .table_name(table)
-            .billing_mode(BillingMode::PayPerRequest);
-        for (key, kind) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
-            let schema = KeySchemaElement::builder().attribute_name(*key).key_type(kind);
-            let attribute = AttributeDefinition::builder().attribute_name(*key);
+            .billing_mode(BillingMode::PayPerRequest)
+            .set_key_schema(Some(schema(keys)));
+        for name in attributes {
+            let attribute = AttributeDefinition::builder().attribute_name(name);
             let attribute = attribute.attribute_type(ScalarAttributeType::S);
-            request = request
-                .key_schema(schema.build().unwrap())
-                .attribute_definitions(attribute.build().unwrap());
+            request = request.attribute_definitions(attribute.build().unwrap());
+        }
+        for (name, keys) in indexes {
+            let all = Projection::builder().projection_type(ProjectionType::All).build();
+            let index = GlobalSecondaryIndex::builder().index_name(*name).projection(all);
+            let index = index.set_key_schema(Some(schema(keys)));
+            request = request.global_secondary_indexes(index.build().unwrap());
         }
         request.send().await.unwrap();
     }

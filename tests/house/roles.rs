@@ -236,6 +236,21 @@ fn the_tables_are_the_ones_the_steps_look_in() {
     let table = |id: &str| house["Resources"][id]["Properties"].clone();
     assert_eq!(table("LocksTable")["TableName"], fenrir_core::house::LOCKS_TABLE);
     assert_eq!(table("ReleasesTable")["TableName"], fenrir_core::house::RELEASES_TABLE);
+    let indexes = &table("ReleasesTable")["GlobalSecondaryIndexes"];
+    let keys = |index: &serde_json::Value| {
+        let key = |number: usize| index["KeySchema"][number]["AttributeName"].as_str().unwrap().to_owned();
+        (index["IndexName"].as_str().unwrap().to_owned(), key(0), key(1))
+    };
+    let have: Vec<_> = indexes.as_array().unwrap().iter().map(keys).collect();
+    let wanted = [
+        (fenrir_core::house::BY_TIME_INDEX, "owner", "started_at"),
+        (fenrir_core::house::OPEN_INDEX, fenrir_core::house::OPEN, "release_id"),
+        (fenrir_core::house::CURRENT_INDEX, fenrir_core::house::CURRENT, "owner"),
+    ];
+    assert_eq!(
+        have,
+        wanted.map(|(name, hash, range)| (name.into(), hash.into(), range.into()))
+    );
     assert!(
         table("LocksTable").get("TimeToLiveSpecification").is_none(),
         "a lock never ends by itself"

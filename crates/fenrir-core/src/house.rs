@@ -23,6 +23,12 @@ pub const RELEASES_TABLE: &str = "fenrir-releases";
 pub const OPEN_INDEX: &str = "open";
 /// Attribute that only the record of a release that has started and not ended has.
 pub const OPEN: &str = "open";
+/// Index of the records: partition key `owner`, sort key `started_at`.
+pub const BY_TIME_INDEX: &str = "by-time";
+/// Sparse index of what is deployed: partition key [`CURRENT`], sort key `owner`.
+pub const CURRENT_INDEX: &str = "current";
+/// Attribute that only the item of what is deployed has.
+pub const CURRENT: &str = "current";
 /// Where Fenrir's own objects lie in the bucket. The bucket policy lets only the step roles put objects there.
 pub const OWN_PREFIX: &str = "fenrir/";
 

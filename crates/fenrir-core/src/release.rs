@@ -469,7 +469,9 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn release_id_problem(id: &str) -> Option<&'static str> {
+/// What is wrong with a release id; `None` when nothing is.
+#[must_use]
+pub fn release_id_problem(id: &str) -> Option<&'static str> {
     if !(8..=64).contains(&id.len()) {
         Some("must have 8 to 64 characters")
     } else if !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {

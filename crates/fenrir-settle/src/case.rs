@@ -311,11 +311,10 @@ impl<'a> Case<'a> {
             return write(self.env, &self.owner, self.record, self.ended, &end).await;
         }
         let record = end.record(self.record, self.ended, self.env);
-        let put = records(self.env).put(&self.owner, &record);
-        let put = put.map_err(|error| error.into_step(ErrorName::LockError, "writing the record"))?;
+        let along = records(self.env).along(&self.owner, &record);
         // Told before it is written down: told twice is better than never.
         tell(self.env, &self.head, self.record, &end).await?;
-        match locks.along(put).release(&self.owner, &self.record.execution).await {
+        match locks.along(along).release(&self.owner, &self.record.execution).await {
             Ok(()) => Ok(said(&record)),
             Err(LockError::Recorded) => Ok(Settlement::NothingToDo),
             Err(error) => Err(error.into_step("releasing the lock")),

@@ -236,7 +236,7 @@ impl Run {
             return body["Item"].clone();
         }
         let items = body["TransactItems"].as_array().unwrap();
-        items.last().unwrap()["Put"]["Item"].clone()
+        items.iter().find_map(|item| item.get("Put")).unwrap()["Item"].clone()
     }
 
     /// The release's whole record, with this end and this cause, and no longer open.
@@ -385,7 +385,12 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
                     row.name
                 );
                 // Whatever fails after the first, the lock says why.
-                assert_eq!(run.writes(), ["UpdateItem", "Publish", "PutItem"], "{}", row.name);
+                assert_eq!(
+                    run.writes(),
+                    ["UpdateItem", "Publish", "TransactWriteItems"],
+                    "{}",
+                    row.name
+                );
                 run.assert_recorded("FAILURE_DIRTY", &[word, "`fenrir unlock --reason WHY`"]);
                 let marked = &run.calls.iter().find(|call| call.0 == "UpdateItem").unwrap().1;
                 assert!(marked.contains(word) && marked.contains(EXECUTION), "{marked}");
@@ -407,7 +412,7 @@ async fn a_rollback_that_was_gone_on_with_in_vain_is_for_a_person() {
     answers.extend(look(stuck, &lines));
     answers.extend([done(), published(), done()]);
     let run = Run::of(answers).await;
-    assert_eq!(run.writes(), ["UpdateItem", "Publish", "PutItem"]);
+    assert_eq!(run.writes(), ["UpdateItem", "Publish", "TransactWriteItems"]);
     run.assert_recorded(
         "FAILURE_DIRTY",
         &["continue-update-rollback", "`fenrir unlock --reason WHY`"],
@@ -438,7 +443,7 @@ async fn without_the_lock_only_the_record_is_mended_and_by_the_own_operation_alo
             };
             answers.extend([published(), done()]);
             let run = Run::of(answers).await;
-            assert_eq!(run.writes(), ["Publish", "PutItem"], "{}", row.name);
+            assert_eq!(run.writes(), ["Publish", "TransactWriteItems"], "{}", row.name);
             run.assert_recorded(expected, &[]);
         }
     }
@@ -605,10 +610,20 @@ async fn of_two_watchdogs_the_second_writes_nothing_else() {
         published(),
         refused(["ConditionalCheckFailed", "ConditionalCheckFailed"]),
         refused(["ConditionalCheckFailed", "None"]),
+        Answer::json(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "failed",
+            })
+            .to_string(),
+        ),
     ]);
     let run = Run::of(answers).await;
     assert_eq!(run.settlement, Settlement::NothingToDo);
-    assert_eq!(run.writes(), ["Publish", "TransactWriteItems", "TransactWriteItems"]);
+    assert_eq!(
+        run.writes(),
+        ["Publish", "TransactWriteItems", "TransactWriteItems", "PutItem"]
+    );
 }
 
 #[tokio::test]
@@ -648,7 +663,7 @@ async fn a_takeover_mends_only_the_record_of_that_execution() {
                 "DescribeStacks",
                 "DescribeStackEvents",
                 "DescribeChangeSet",
-                "PutItem",
+                "TransactWriteItems",
             ],
         };
         assert_eq!(operations, wanted);

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::attributes::{Item, from_item, text, to_attribute, to_item};
 use crate::freezes::{self, Freeze};
 use crate::halts;
-use crate::records::Unlocked;
+use crate::records::{Along, Error as RecordError, Unlocked};
 
 const PUT: &str = "dynamodb:PutItem";
 const GET: &str = "dynamodb:GetItem";
@@ -73,6 +73,16 @@ pub enum Error {
     Garbled(String),
 }
 
+impl From<RecordError> for Error {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Fault(fault) => Self::Fault(fault),
+            RecordError::Used(_) => Self::Recorded,
+            RecordError::Garbled(words) => Self::Garbled(words),
+        }
+    }
+}
+
 fn held(holder: &Holder) -> String {
     let who = holder
         .who
@@ -113,7 +123,7 @@ impl Error {
 pub struct Locks {
     client: Client,
     table: String,
-    along: Option<Put>,
+    along: Option<Along>,
 }
 
 impl Locks {
@@ -127,9 +137,9 @@ impl Locks {
         }
     }
 
-    /// Writes a release's record ([`crate::Records::put`]) in the very transaction that takes or releases the lock.
+    /// Writes a release's record ([`crate::Records::along`]) in the very transaction that takes or releases the lock.
     #[must_use]
-    pub fn along(mut self, record: Put) -> Self {
+    pub fn along(mut self, record: Along) -> Self {
         self.along = Some(record);
         self
     }
@@ -184,11 +194,9 @@ impl Locks {
         action: &'static str,
         mut items: Vec<TransactWriteItem>,
     ) -> Result<Option<Vec<CancellationReason>>, Error> {
-        items.extend(
-            self.along
-                .clone()
-                .map(|put| TransactWriteItem::builder().put(put).build()),
-        );
+        if let Some(along) = &self.along {
+            items.extend(along.items()?);
+        }
         let sent = self
             .client
             .transact_write_items()
@@ -289,12 +297,9 @@ impl Locks {
         if !reasons.first().is_some_and(is_failed) {
             return Err(why_cancelled(DELETE, &reasons));
         }
-        if self.along.is_none() {
-            return Ok(());
-        }
-        match self.transact(DELETE, Vec::new()).await? {
+        match &self.along {
             None => Ok(()),
-            Some(reasons) => Err(why_cancelled(DELETE, &reasons)),
+            Some(along) => Ok(along.write().await?),
         }
     }
 

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::Put;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use aws_types::SdkConfig;
 use fenrir_core::deployment::{Operation, Outcome, Pointer};
-use fenrir_core::error::{ErrorName, Fault, StepError};
+use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::{house, keys};
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{from_item, text, to_attribute, to_item};
+use crate::current::{self, Part};
 
 const PUT: &str = "dynamodb:PutItem";
-const GET: &str = "dynamodb:GetItem";
-const QUERY: &str = "dynamodb:Query";
+pub(crate) const GET: &str = "dynamodb:GetItem";
+pub(crate) const QUERY: &str = "dynamodb:Query";
 
 /// The value of [`house::OPEN`]: one for all, so that one query finds them. A partition takes 1,000 writes a second
 /// (DynamoDB Developer Guide, "Partitions"), and a release makes two.
@@ -137,8 +139,47 @@ impl Error {
 /// The table of the records.
 #[derive(Debug, Clone)]
 pub struct Records {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
+}
+
+/// The record of a release, to be written in the transaction that takes or releases a lock ([`crate::Locks::along`]).
+#[derive(Debug, Clone)]
+pub struct Along {
+    records: Records,
+    owner: Owner,
+    record: Record,
+}
+
+impl Along {
+    /// The items of the transaction in which the lock is taken or released. Whoever makes it holds the lock: what he says
+    /// of what is deployed is the newest.
+    ///
+    /// # Errors
+    /// [`Error::Garbled`].
+    pub(crate) fn items(&self) -> Result<Vec<TransactWriteItem>, Error> {
+        let put = self.records.put(&self.owner, &self.record, Again::Yes)?;
+        let mut items = vec![TransactWriteItem::builder().put(put).build()];
+        if current::tells(&self.record) {
+            items.push(self.records.current_item(&self.owner, &self.record, Part::Held)?);
+        }
+        Ok(items)
+    }
+
+    /// Writes it without a lock.
+    ///
+    /// # Errors
+    /// As [`Records::write`].
+    pub(crate) async fn write(&self) -> Result<(), Error> {
+        self.records.write(&self.owner, &self.record).await
+    }
+}
+
+/// Whether the end of a release may be written when it is written down already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
 }
 
 impl Records {
@@ -155,10 +196,27 @@ impl Records {
     /// replaces what it wrote when it started, or when it was refused and nobody heard the answer; what has ended otherwise
     /// stays as it is.
     ///
+    /// With the end of a deploy goes what [`crate::Current`] says of it, when it is written for the first time, and unless
+    /// something newer is there. In no case does that keep the record from being written.
+    ///
     /// # Errors
     /// [`Error::Used`]; [`Error::Fault`].
     pub async fn write(&self, owner: &Owner, record: &Record) -> Result<(), Error> {
-        let put = self.put(owner, record)?;
+        for part in current::parts(record) {
+            let put = self.put(owner, record, Again::No)?;
+            let put = TransactWriteItem::builder().put(put).build();
+            match self.both(put, self.current_item(owner, record, *part)?).await? {
+                Both::Written => return Ok(()),
+                Both::Newer => {}
+                // The first try wrote both, or nobody may: the write below tells the two apart.
+                Both::Recorded => break,
+            }
+        }
+        self.write_alone(owner, record).await
+    }
+
+    async fn write_alone(&self, owner: &Owner, record: &Record) -> Result<(), Error> {
+        let put = self.put(owner, record, Again::Yes)?;
         let answer = self
             .client
             .put_item()
@@ -178,11 +236,58 @@ impl Records {
         }
     }
 
-    /// What [`Records::write`] writes, for a transaction: [`crate::Locks::along`].
-    ///
-    /// # Errors
-    /// [`Error::Garbled`].
-    pub fn put(&self, owner: &Owner, record: &Record) -> Result<Put, Error> {
+    /// The record and what is deployed, both or neither.
+    async fn both(&self, record: TransactWriteItem, current: TransactWriteItem) -> Result<Both, Error> {
+        let sent = self
+            .client
+            .transact_write_items()
+            .transact_items(record)
+            .transact_items(current)
+            .send()
+            .await;
+        let Err(error) = sent else { return Ok(Both::Written) };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+            return Err(fenrir_aws::fault(PUT, &error).into());
+        };
+        let codes: Vec<_> = cancelled
+            .cancellation_reasons()
+            .iter()
+            .map(|reason| reason.code())
+            .collect();
+        match codes.as_slice() {
+            [Some("ConditionalCheckFailed"), ..] => Ok(Both::Recorded),
+            [_, Some("ConditionalCheckFailed")] => Ok(Both::Newer),
+            // Two transactions met, or the table is throttled (TransactWriteItems, "Errors").
+            _ => Err(Error::Fault(Fault {
+                kind: FaultKind::Transient,
+                action: PUT,
+                code: codes
+                    .iter()
+                    .flatten()
+                    .find(|code| **code != "None")
+                    .map(|code| (*code).to_owned()),
+                message: "the transaction was cancelled".to_owned(),
+            })),
+        }
+    }
+
+    /// The record for a transaction: [`crate::Locks::along`].
+    #[must_use]
+    pub fn along(&self, owner: &Owner, record: &Record) -> Along {
+        Along {
+            records: self.clone(),
+            owner: owner.clone(),
+            record: record.clone(),
+        }
+    }
+
+    fn current_item(&self, owner: &Owner, record: &Record, part: Part) -> Result<TransactWriteItem, Error> {
+        let update = current::update(&self.table, owner, record, part);
+        let update = update.map_err(|error| Error::Garbled(error.to_string()))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    fn put(&self, owner: &Owner, record: &Record, again: Again) -> Result<Put, Error> {
         let garbled = |error: serde_json::Error| Error::Garbled(error.to_string());
         let mut item = to_item(record).map_err(garbled)?;
         item.insert("owner".to_owned(), text(keys::owner(owner)));
@@ -191,23 +296,27 @@ impl Records {
             item.insert(house::OPEN.to_owned(), text(IS_OPEN));
         }
         let status = |status: Status| serde_json::to_value(status).map(to_attribute).map_err(garbled);
-        Put::builder()
+        let mut put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression(
-                "attribute_not_exists(#owner) OR (#execution = :me AND #status IN (:started, :refused, :this) AND \
-                 attribute_not_exists(#unlocked))",
-            )
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#execution", "execution")
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#unlocked", "unlocked")
             .expression_attribute_values(":me", text(&record.execution))
             .expression_attribute_values(":started", status(Status::Started)?)
-            .expression_attribute_values(":refused", status(Status::Refused)?)
-            .expression_attribute_values(":this", status(record.status)?)
-            .build()
-            .map_err(|error| Error::Garbled(error.to_string()))
+            .expression_attribute_values(":refused", status(Status::Refused)?);
+        let mut earlier = ":started, :refused";
+        if again == Again::Yes {
+            earlier = ":started, :refused, :this";
+            put = put.expression_attribute_values(":this", status(record.status)?);
+        }
+        put.condition_expression(format!(
+            "attribute_not_exists(#owner) OR (#execution = :me AND #status IN ({earlier}) AND \
+             attribute_not_exists(#unlocked))"
+        ))
+        .build()
+        .map_err(|error| Error::Garbled(error.to_string()))
     }
 
     /// The record of a release, read consistently.
@@ -260,4 +369,13 @@ impl Records {
         }
         Ok(keys)
     }
+}
+
+/// What came of writing a record and what is deployed.
+enum Both {
+    Written,
+    /// What is deployed is newer: nothing was written.
+    Newer,
+    /// The release's end is written down already, or the record is another's: nothing was written.
+    Recorded,
 }

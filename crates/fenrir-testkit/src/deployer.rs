@@ -36,6 +36,34 @@ pub struct LambdaContext {
     pub environment: BTreeMap<String, String>,
 }
 
+/// What the table says of an owner's deploys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What is said to be deployed.
+    pub deployed: Option<String>,
+    /// What is said to have ended last.
+    pub last: Option<String>,
+    /// When they ended and started, release id and status of all deploys that have ended; by time.
+    pub ended: Vec<((String, String), String, String)>,
+}
+
+impl Standing {
+    /// Whether what is deployed and what ended last are the newest records, of deploys that were made one after another.
+    pub fn agrees(&self) -> bool {
+        let is_newest = |named: Option<&String>, of: &mut dyn Iterator<Item = &((String, String), String, String)>| {
+            let of: Vec<_> = of.collect();
+            let newest = of.last().map(|(times, ..)| times);
+            named.is_some() != of.is_empty()
+                && of
+                    .iter()
+                    .any(|(times, id, _)| Some(times) == newest && Some(id) == named)
+                    == named.is_some()
+        };
+        let mut succeeded = self.ended.iter().filter(|(.., status)| status == "SUCCESS");
+        is_newest(self.last.as_ref(), &mut self.ended.iter()) && is_newest(self.deployed.as_ref(), &mut succeeded)
+    }
+}
+
 /// How an execution ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
@@ -310,6 +338,37 @@ impl Deployer {
         );
         self.item(house::RELEASES_TABLE, &[("owner", owner), ("release_id", release_id)])
             .await
+    }
+
+    /// The records of the owner that tell of an ended deploy, and what his item of what is deployed says: the release
+    /// ids of `deployed` and of `last`. Read through the table itself, key by key, not through the code under test.
+    pub async fn standing(&self, owner: &Owner) -> Standing {
+        let found = aws_sdk_dynamodb::Client::new(&self.config().await)
+            .query()
+            .table_name(house::RELEASES_TABLE)
+            .consistent_read(true)
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(keys::owner(owner)))
+            .send()
+            .await
+            .unwrap();
+        let mut standing = Standing::default();
+        for item in found.items() {
+            let text = |name: &str| item.get(name).map(plain).unwrap_or_default();
+            if text("release_id") == "current" {
+                let named = |part: &str| match item.get(part) {
+                    Some(AttributeValue::M(fields)) => Some(plain(&fields["release_id"])),
+                    _ => None,
+                };
+                (standing.deployed, standing.last) = (named("deployed"), named("last"));
+            } else if text("operation") == "deploy" && !["STARTED", "REFUSED"].contains(&text("status").as_str()) {
+                let times = (text("ended_at"), text("started_at"));
+                standing.ended.push((times, text("release_id"), text("status")));
+            }
+        }
+        standing.ended.sort();
+        standing
     }
 
     /// Whether a table of this name is in the owner's account.

@@ -27,6 +27,7 @@ pub const OWN_ACTIONS: &[&str] = &[
     "dynamodb:ConditionCheckItem",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
     "s3:GetObjectVersion",
     "states:DescribeExecution",
     "sts:AssumeRole",
@@ -70,9 +71,7 @@ pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment
     };
     let records = Records::new(env.own(), &env.settings().releases_table);
     let started = started(&deployment, manifest);
-    let record = records
-        .put(&head.owner(), &started)
-        .map_err(|error| error.into_step(ErrorName::LockError, "recording the release as started"))?;
+    let record = records.along(&head.owner(), &started);
     // In one transaction: nobody holds a lock for a release that nothing is known of.
     let locks = Locks::new(env.own(), &env.settings().locks_table).along(record);
     match take(env, &deployment, &locks, &records, &holder).await {

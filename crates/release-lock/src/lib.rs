@@ -1,7 +1,8 @@
 //! The state `ReleaseLock`: decides how the deploy ended, records it, and gives the lock back.
 //!
 //! A good end is recorded and unlocked at once, so that nobody deploys over a release whose end is not written down. A
-//! dirty end is locked first: whatever fails after that, the lock stays and says why. Every write may be made twice.
+//! dirty end is locked first: whatever fails after that, the lock stays and says why. With the record goes what is
+//! deployed now, in the same transaction. Every write may be made twice.
 
 mod verdict;
 
@@ -65,9 +66,10 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             written => written.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?,
         }
     } else {
-        let record = records.put(&owner, &record);
-        let record = record.map_err(|error| error.into_step(ErrorName::ReleaseLockError, "writing the record"))?;
-        let released = locks.along(record).release(&owner, &deployment.execution.arn).await;
+        let released = locks
+            .along(records.along(&owner, &record))
+            .release(&owner, &deployment.execution.arn)
+            .await;
         released.map_err(|error| failed(error, "releasing the lock"))?;
     }
     Ok(deployment)
