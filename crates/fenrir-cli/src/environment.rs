@@ -11,6 +11,8 @@ pub const PROFILE: &str = "AWS_PROFILE";
 pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// Account to deploy into, 12 digits (`--account`); the caller's own when not set.
 pub const ACCOUNT: &str = "FENRIR_ACCOUNT";
+/// Config to deploy (`--config`), instead of the template's `ConfigName`.
+pub const CONFIG: &str = "FENRIR_CONFIG";
 /// Account that the deployer lives in, 12 digits (`--deployer-account`); the caller's own when not set.
 pub const DEPLOYER_ACCOUNT: &str = "FENRIR_DEPLOYER_ACCOUNT";
 /// ARN of the deployer's state machine (`--state-machine`), when it is in another region than the application.
@@ -32,6 +34,7 @@ pub const HELP: &str = "\
 Environment (a flag is stronger):
   AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...   as for every AWS tool
   FENRIR_ACCOUNT           account to deploy into
+  FENRIR_CONFIG            config to deploy
   FENRIR_DEPLOYER_ACCOUNT  account that the deployer lives in
   FENRIR_STATE_MACHINE     ARN of the deployer's state machine
   FENRIR_PATIENCE          seconds to go on trying when AWS cannot be reached (120)

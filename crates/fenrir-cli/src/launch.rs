@@ -28,6 +28,9 @@ use crate::release::{self, Wishes};
 use crate::source::{self, Source};
 use crate::text::{Style, Text};
 
+/// Seconds that a deploy may take when nobody says.
+const TIMEOUT: u32 = 600;
+
 /// A release that is ready to be sent.
 #[derive(Debug)]
 pub struct Launch {
@@ -49,7 +52,7 @@ impl Launch {
     /// # Errors
     /// What is wrong with the template, the code or the arguments.
     pub async fn of_template(arguments: &LaunchArguments, operation: Operation) -> Result<Self, Stop> {
-        let local = Local::read(arguments.template.template.as_deref())?;
+        let local = Local::read(arguments.template.template.as_deref(), arguments.config.as_deref())?;
         let aws = Aws::connect(&arguments.aws).await?;
         let owner = project::owner(local.document.value(), aws.account.clone(), aws.region.clone());
         local.judge(&owner, &arguments.allowed)?;
@@ -188,10 +191,13 @@ struct Local {
 }
 
 impl Local {
-    fn read(given: Option<&Path>) -> Result<Self, Stop> {
+    fn read(given: Option<&Path>, config: Option<&str>) -> Result<Self, Stop> {
         let path = source::find(given)?;
         let source = Source::read(&path)?;
-        let document = source.document()?;
+        let mut document = source.document()?;
+        if let Some(config) = config {
+            document.set_config(config);
+        }
         Ok(Self { path, source, document })
     }
 
@@ -241,7 +247,7 @@ impl Local {
         metadata.extend(arguments.metadata.iter().cloned());
         let wishes = Wishes {
             operation,
-            timeout: arguments.timeout,
+            timeout: arguments.timeout.unwrap_or(TIMEOUT),
             tags: arguments.tags.iter().cloned().collect(),
             metadata,
         };

@@ -23,6 +23,7 @@ pub mod release;
 pub mod render;
 pub mod rules;
 pub mod scope;
+pub mod settings;
 pub mod source;
 pub mod text;
 pub mod upload;

@@ -6,11 +6,13 @@ use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
 use fenrir_cli::commands::{attach, deploy, explain, halt, lock, package, unlock, validate};
 use fenrir_cli::printer::Printer;
+use fenrir_cli::settings;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
     let mut printer = Printer::of_process(arguments.output);
-    let end = match &arguments.command {
+    let settled = settings::apply(&mut arguments.command);
+    let end = settled.and_then(|()| match &arguments.command {
         Command::Package(arguments) => package::run(arguments, &mut printer),
         Command::Deploy(arguments) => deploy::run(arguments, &mut printer),
         Command::Attach(arguments) => attach::run(arguments, &mut printer),
@@ -19,7 +21,7 @@ fn main() -> ExitCode {
         Command::Unlock(arguments) => unlock::run(arguments, &mut printer),
         Command::Validate(arguments) => validate::run(arguments, &mut printer),
         Command::Explain(arguments) => explain::run(arguments, &mut printer),
-    };
+    });
     let exit = end.unwrap_or_else(|stop| {
         printer.stop(&stop);
         stop.exit()

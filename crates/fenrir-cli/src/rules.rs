@@ -4,7 +4,7 @@
 use fenrir_core::codes::Explanation;
 
 /// The rules of packaging.
-pub const RULES: [Explanation; 9] = [
+pub const RULES: [Explanation; 10] = [
     Explanation {
         code: "F0801",
         title: "local path that names nothing",
@@ -77,6 +77,14 @@ pub const RULES: [Explanation; 9] = [
         why: "the deployer reads the definition and checks what it calls, as if it stood in the template",
         bad: "DefinitionUri: api",
         good: "DefinitionUri: api/openapi.yml",
+    },
+    Explanation {
+        code: "F0810",
+        title: "fenrir.toml that cannot be used",
+        what: "a `fenrir.toml` that is no TOML, or has a section or a setting that there is none of, or a value that it cannot have",
+        why: "a setting that is misspelt would be ignored, and the deploy go elsewhere than you mean",
+        bad: "[default]\nregoin = \"eu-west-1\"",
+        good: "[default]\nregion = \"eu-west-1\"\n\n[config.production]\ninherits = \"staging\"\naccount = \"333333333333\"",
     },
 ];
 

@@ -60,6 +60,13 @@ impl Document {
         &self.value
     }
 
+    /// Makes it the template of another config: the same as if its `ConfigName` were this one.
+    pub fn set_config(&mut self, name: &str) {
+        if let Value::Object(sections) = &mut self.value {
+            sections.insert("ConfigName".to_owned(), Value::from(name));
+        }
+    }
+
     /// Where the part at this JSON pointer stood (its key, for a member of a map). The nearest parent's place when
     /// there is no such part.
     #[must_use]

@@ -1,5 +1,6 @@
 //! The command line: what there is to say, and the help that teaches it.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -114,6 +115,66 @@ pub enum Command {
     Explain(Explain),
 }
 
+/// What of a command `fenrir.toml` may fill in.
+#[derive(Debug, Default)]
+pub struct Wanted<'a> {
+    /// The template that was named.
+    pub template: Option<PathBuf>,
+    /// The config that was named.
+    pub config: Option<String>,
+    /// Where AWS is.
+    pub aws: Option<&'a mut AwsArguments>,
+    /// Account and region, of a command that does not ask AWS.
+    pub place: Option<(&'a mut Option<String>, &'a mut Option<String>)>,
+    /// How to deploy.
+    pub launch: Option<&'a mut LaunchArguments>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of_scope(scope: &ScopeArguments, aws: &'a mut AwsArguments) -> Self {
+        Self {
+            template: scope.template.template.clone(),
+            config: scope.config.clone(),
+            aws: Some(aws),
+            ..Self::default()
+        }
+    }
+
+    fn of_launch(launch: &'a mut LaunchArguments) -> Self {
+        Self {
+            template: launch.template.template.clone(),
+            config: launch.config.clone(),
+            launch: Some(launch),
+            ..Self::default()
+        }
+    }
+}
+
+impl Command {
+    /// What `fenrir.toml` may fill in.
+    #[must_use]
+    pub fn wanted(&mut self) -> Option<Wanted<'_>> {
+        match self {
+            Self::Deploy(arguments) => Some(Wanted::of_launch(&mut arguments.launch)),
+            Self::Attach(arguments) => Some(Wanted {
+                template: arguments.template.template.clone(),
+                aws: Some(&mut arguments.aws),
+                ..Wanted::default()
+            }),
+            Self::Halt(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Lock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Unlock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Validate(arguments) => Some(Wanted {
+                template: arguments.template.clone(),
+                config: arguments.config.clone(),
+                place: Some((&mut arguments.account, &mut arguments.region)),
+                ..Wanted::default()
+            }),
+            Self::Package(_) | Self::Explain(_) => None,
+        }
+    }
+}
+
 /// The template.
 #[derive(Debug, Args)]
 pub struct TemplateArgument {
@@ -131,9 +192,12 @@ pub struct LaunchArguments {
     /// Take what `fenrir package` made, and package nothing
     #[arg(long)]
     pub packaged: bool,
-    /// Seconds that the whole deploy may take
-    #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=43_200))]
-    pub timeout: u32,
+    /// Config to deploy, instead of the template's `ConfigName`
+    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true)]
+    pub config: Option<String>,
+    /// Seconds that the whole deploy may take [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = timeout)]
+    pub timeout: Option<u32>,
     /// A tag for the stack and everything in it (again for more)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
     pub tags: Vec<(String, String)>,
@@ -248,7 +312,7 @@ pub struct ScopeArguments {
     #[arg(long, value_name = "NAME")]
     pub project: Option<String>,
     /// Config [default: the template's]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true)]
     pub config: Option<String>,
 }
 
@@ -378,6 +442,9 @@ pub struct Validate {
     /// Region to judge for, when the inventory names none
     #[arg(long, env = environment::REGION, value_name = "REGION", hide_env_values = true)]
     pub region: Option<String>,
+    /// Config to judge, instead of the template's `ConfigName`
+    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true)]
+    pub config: Option<String>,
     /// Account to judge for, when the inventory names none
     #[arg(long, env = environment::ACCOUNT, value_name = "ID", hide_env_values = true, value_parser = account)]
     pub account: Option<String>,
@@ -394,7 +461,17 @@ pub struct Explain {
     pub code: String,
 }
 
-fn account(text: &str) -> Result<String, String> {
+/// Seconds that a deploy may take.
+pub const TIMEOUT: RangeInclusive<u32> = 60..=43_200;
+
+fn timeout(text: &str) -> Result<u32, String> {
+    let (least, most) = (TIMEOUT.start(), TIMEOUT.end());
+    let seconds = text.parse().ok().filter(|seconds| TIMEOUT.contains(seconds));
+    seconds.ok_or_else(|| format!("write seconds, {least} to {most}"))
+}
+
+/// An account id.
+pub(crate) fn account(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {

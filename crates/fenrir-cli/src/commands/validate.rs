@@ -53,7 +53,10 @@ pub fn run(arguments: &Validate, printer: &mut Printer) -> Result<Exit, Stop> {
     let source = Source::read(&path)?;
     let inventory = arguments.inventory.as_deref().map(inventory).transpose()?;
     let judgement = match source.load() {
-        Ok(document) => {
+        Ok(mut document) => {
+            if let Some(config) = &arguments.config {
+                document.set_config(config);
+            }
             let (judgement, document) = (judge(&document, inventory, arguments), document);
             Judgement {
                 problems: source::placed(judgement.problems, &document),
