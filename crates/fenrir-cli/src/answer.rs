@@ -4,6 +4,39 @@ use serde::Serialize;
 
 use crate::text::Text;
 
+/// Every `type` of a line of JSON, and what the line tells: `docs/reference.md` shows them.
+pub const TYPES: &[(&str, &str)] = &[
+    (
+        "detached",
+        "a deploy was started and is not followed (`deploy --no-wait`)",
+    ),
+    ("detail", "something that only `--verbose` says"),
+    (
+        "error",
+        "why the command failed; `exit` is its exit status, and nothing comes after it",
+    ),
+    ("event", "CloudFormation did something to a resource"),
+    ("execution", "the execution was started, and where to watch it"),
+    ("freeze", "something is frozen now (`lock`)"),
+    ("halt", "a deploy was asked to stop"),
+    ("heartbeat", "nothing happened for a while, and the deploy goes on"),
+    ("info", "something that is said meanwhile"),
+    ("message", "a sentence as the answer"),
+    ("package", "what was packed"),
+    ("problem", "what is wrong at one place of a file"),
+    ("release", "what is about to be deployed, and where to"),
+    (
+        "result",
+        "the deploy ended well: `outcome` is `deployed` or `no_changes`",
+    ),
+    ("rule", "a rule, explained"),
+    ("state", "the state machine entered a state"),
+    ("unfrozen", "a freeze was ended"),
+    ("unlocked", "a dirty lock was removed"),
+    ("validation", "the judgement of a template"),
+    ("warning", "something to look at"),
+];
+
 /// An answer. For programs it is one line of JSON, `{"type": TYPE, ...fields}`; for people it is text.
 pub trait Answer: Serialize {
     /// The `type` of its line: one or two lower-case words joined by `_`. Programs tell answers apart by it, so it never

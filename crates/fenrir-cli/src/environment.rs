@@ -29,16 +29,33 @@ pub const COLUMNS: &str = "COLUMNS";
 /// Set by build servers, which keep every line: nothing is drawn twice, whatever its value.
 pub const CI: &str = "CI";
 
+/// The kind of the terminal; `dumb` is neither coloured nor drawn on.
+pub const TERM: &str = "TERM";
+
+/// Every variable and what it is for: `fenrir --help` and `docs/reference.md` are made of this.
+pub const VARIABLES: [(&str, &str); 14] = [
+    (REGION, "region of the application"),
+    (PROFILE, "profile of `~/.aws/config`"),
+    (ENDPOINT_URL, "where AWS is, such as a local one"),
+    (ACCOUNT, "account to deploy into"),
+    (CONFIG, "config to deploy"),
+    (DEPLOYER_ACCOUNT, "account that the deployer lives in"),
+    (STATE_MACHINE, "ARN of the deployer's state machine"),
+    (PATIENCE, "seconds to go on trying when AWS cannot be reached (120)"),
+    (
+        HEARTBEAT,
+        "seconds of silence after which it says that it still watches (30)",
+    ),
+    (NO_COLOR, "no colours"),
+    (COLUMNS, "columns of the terminal"),
+    (CI, "set by build servers: nothing is drawn twice"),
+    (TERM, "the kind of the terminal"),
+    ("AWS_ACCESS_KEY_ID, ...", "credentials, as for every AWS tool"),
+];
+
 /// The table for `fenrir --help`.
-pub const HELP: &str = "\
-Environment (a flag is stronger):
-  AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...   as for every AWS tool
-  FENRIR_ACCOUNT           account to deploy into
-  FENRIR_CONFIG            config to deploy
-  FENRIR_DEPLOYER_ACCOUNT  account that the deployer lives in
-  FENRIR_STATE_MACHINE     ARN of the deployer's state machine
-  FENRIR_PATIENCE          seconds to go on trying when AWS cannot be reached (120)
-  FENRIR_HEARTBEAT         seconds of silence after which it says that it still watches (30)
-  NO_COLOR                 no colours
-  COLUMNS                  columns of the terminal
-  CI                       set by build servers: nothing is drawn twice";
+#[must_use]
+pub fn help() -> String {
+    let lines = VARIABLES.map(|(name, what)| format!("  {name:23}  {what}"));
+    format!("Environment (a flag is stronger):\n{}", lines.join("\n"))
+}

@@ -19,6 +19,7 @@ pub mod package;
 pub mod printer;
 pub mod progress;
 pub mod project;
+pub mod reference;
 pub mod release;
 pub mod render;
 pub mod rules;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
-use fenrir_cli::commands::{attach, deploy, explain, halt, lock, package, unlock, validate};
+use fenrir_cli::commands::{attach, completions, deploy, explain, halt, lock, man, package, unlock, validate};
 use fenrir_cli::printer::Printer;
 use fenrir_cli::settings;
 
@@ -20,6 +20,8 @@ fn main() -> ExitCode {
         Command::Lock(arguments) => lock::run(arguments, &mut printer),
         Command::Unlock(arguments) => unlock::run(arguments, &mut printer),
         Command::Validate(arguments) => validate::run(arguments, &mut printer),
+        Command::Completions(arguments) => completions::run(arguments, &mut printer),
+        Command::Man(arguments) => man::run(arguments, &mut printer),
         Command::Explain(arguments) => explain::run(arguments, &mut printer),
     });
     let exit = end.unwrap_or_else(|stop| {

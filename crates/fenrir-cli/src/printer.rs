@@ -49,7 +49,7 @@ impl Printer {
     /// The printer of this process.
     #[must_use]
     pub fn of_process(arguments: OutputArguments) -> Self {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_dumb = std::env::var_os(environment::TERM).is_some_and(|term| term == "dumb");
         let colours = |is_terminal: bool| match arguments.color {
             Colors::Always => true,
             Colors::Never => false,

@@ -234,3 +234,78 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// `docs/reference.md` is written from the definitions; nothing that the command knows is missing in it.
+#[test]
+fn the_reference_is_what_the_command_knows() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference.md");
+    let page = fenrir_cli::reference::page();
+    if std::env::var_os("FENRIR_BLESS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap() == page,
+        "FENRIR_BLESS=1 writes docs/reference.md anew"
+    );
+    let mut command = <fenrir_cli::arguments::Arguments as clap::CommandFactory>::command();
+    command.build();
+    for one in command.get_subcommands() {
+        if one.get_name() == "help" {
+            continue;
+        }
+        assert!(
+            page.contains(&format!("\n## {}\n", one.get_name())),
+            "{}",
+            one.get_name()
+        );
+        for arg in one.get_arguments() {
+            let shown = arg.get_long().map_or_else(
+                || arg.get_value_names().unwrap()[0].to_string(),
+                |long| format!("--{long}"),
+            );
+            assert!(shown == "--help" || page.contains(&shown), "{} {shown}", one.get_name());
+        }
+    }
+}
+
+/// Every variable that the sources read, and every type of a line that they write, is in the tables that the reference shows.
+#[test]
+fn no_variable_and_no_type_is_secret() {
+    let mut sources = Vec::new();
+    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    for (path, text) in sources {
+        for name in between(&text, "env::var_os(", ")").chain(between(&text, "env::var(", ")")) {
+            assert!(name.starts_with("environment::"), "{}: reads `{name}`", path.display());
+        }
+        if path.ends_with("environment.rs") {
+            for name in between(&text, "&str = \"", "\"") {
+                let is_told = fenrir_cli::environment::VARIABLES.iter().any(|(told, _)| *told == name);
+                assert!(is_told, "{name}");
+            }
+        }
+        for kind in between(&text, "const TYPE: &'static str = \"", "\"") {
+            let is_told = fenrir_cli::answer::TYPES.iter().any(|(told, _)| *told == kind);
+            assert!(
+                is_told,
+                "{}: answers `{kind}`, which `answer::TYPES` does not have",
+                path.display()
+            );
+        }
+    }
+}
+
+fn gather(folder: &Path, sources: &mut Vec<(std::path::PathBuf, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            sources.push((path, text));
+        }
+    }
+}
+
+fn between<'a>(text: &'a str, from: &'a str, to: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(from).skip(1).filter_map(move |rest| rest.split(to).next())
+}

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::{environment, exit};
 
@@ -22,7 +23,7 @@ First steps:
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "fenrir", version, about = "Deploys AWS SAM applications through the Fenrir deployer", long_about = ABOUT)]
-#[command(after_long_help = format!("{FIRST_STEPS}\n\n{}\n\n{}", exit::HELP, environment::HELP))]
+#[command(after_long_help = format!("{FIRST_STEPS}\n\n{}\n\n{}", exit::HELP, environment::help()))]
 pub struct Arguments {
     /// How to answer.
     #[command(flatten)]
@@ -113,6 +114,10 @@ pub enum Command {
     Validate(Validate),
     /// Tell what a rule does, why, and how to obey it
     Explain(Explain),
+    /// Write what lets a shell complete `fenrir`
+    Completions(Completions),
+    /// Write the manual pages
+    Man(Man),
 }
 
 /// What of a command `fenrir.toml` may fill in.
@@ -170,7 +175,7 @@ impl Command {
                 place: Some((&mut arguments.account, &mut arguments.region)),
                 ..Wanted::default()
             }),
-            Self::Package(_) | Self::Explain(_) => None,
+            Self::Package(_) | Self::Explain(_) | Self::Completions(_) | Self::Man(_) => None,
         }
     }
 }
@@ -459,6 +464,30 @@ pub struct Explain {
     /// The code in the brackets of a problem
     #[arg(value_name = "CODE")]
     pub code: String,
+}
+
+/// `fenrir completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fenrir completions bash > ~/.local/share/bash-completion/completions/fenrir
+  fenrir completions zsh > ~/.zfunc/_fenrir
+  fenrir completions fish > ~/.config/fish/completions/fenrir.fish")]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// `fenrir man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fenrir man ~/.local/share/man/man1")]
+pub struct Man {
+    /// Folder for the pages, one for each command
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
 }
 
 /// Seconds that a deploy may take.

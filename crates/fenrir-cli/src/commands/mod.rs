@@ -6,10 +6,12 @@ use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 
 pub mod attach;
+pub mod completions;
 pub mod deploy;
 pub mod explain;
 pub mod halt;
 pub mod lock;
+pub mod man;
 pub mod package;
 pub mod unlock;
 pub mod validate;
