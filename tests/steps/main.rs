@@ -13,9 +13,10 @@ mod bench;
 
 use aws_sdk_cloudformation::types::StackStatus;
 use bench::{Bench, queue, table};
+use fenrir_core::codes;
 use fenrir_core::deployment::{ChangeSetStatus, Progress, StackAction};
 use fenrir_core::error::ErrorName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn each_step_run_twice_gives_the_same_and_the_stack_is_made_once() {
@@ -57,11 +58,85 @@ async fn a_plan_tells_what_would_change_and_leaves_nothing() {
     let planned = release.until_ready(release.create_change_set().await.unwrap()).await;
     assert_eq!(planned.change_set.as_ref().unwrap().status, ChangeSetStatus::Planned);
     let plan = bench.stored(&release, "changes.json").await.unwrap();
+    assert_eq!(plan["action"], "CREATE");
+    assert_eq!(plan["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(plan["changes"][0]["kind"], "add");
     assert_eq!(plan["changes"][0]["logical_id"], "Queue");
+    let timeout = property(&plan["changes"][0], "/Properties/VisibilityTimeout");
+    assert_eq!(timeout, &json!({"path": "/Properties/VisibilityTimeout", "after": 30}));
+    let told = planned.stored();
+    assert!(told["changes"].key.ends_with("/release-1/changes.json"), "{told:?}");
     let error = release.execute(planned.clone()).await.unwrap_err();
     assert_eq!(error.name, ErrorName::InternalError, "a plan is never executed");
     let cleaned = release.twice_clean_up(planned).await;
     assert_eq!(bench.status(&cleaned).await, None);
+}
+
+fn property<'p>(change: &'p Value, path: &str) -> &'p Value {
+    let properties = change["properties"].as_array().unwrap();
+    properties.iter().find(|property| property["path"] == path).unwrap()
+}
+
+#[tokio::test]
+async fn a_plan_of_an_update_tells_what_was_before_and_what_is_lost() {
+    let bench = Bench::start().await;
+    let before = json!({"Queue": queue(30), "Store": table(), "Same": queue(1)});
+    bench.deploy("release-1", &before).await;
+    let after = json!({"Queue": queue(31), "Same": queue(1), "New": queue(2)});
+    let release = bench.plan("release-2", &after).await;
+    let planned = release.until_ready(release.create_change_set().await.unwrap()).await;
+    assert_eq!(planned.change_set.as_ref().unwrap().status, ChangeSetStatus::Planned);
+    let plan = bench.stored(&release, "changes.json").await.unwrap();
+    let changes = plan["changes"].as_array().unwrap();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (&change["kind"], &change["logical_id"]))
+        .collect();
+    let wanted = [("add", "New"), ("change", "Queue"), ("remove", "Store")];
+    assert_eq!(
+        told,
+        wanted
+            .map(|(kind, id)| (json!(kind), json!(id)))
+            .each_ref()
+            .map(|(kind, id)| (kind, id))
+    );
+    assert_eq!(
+        property(&changes[1], "/Properties/VisibilityTimeout"),
+        &json!({"path": "/Properties/VisibilityTimeout", "before": 30, "after": 31, })
+    );
+    assert_eq!(changes[2]["old"], "kept", "what holds data has a deletion policy");
+    let codes: Vec<_> = plan["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| &problem["code"])
+        .collect();
+    assert_eq!(codes, [codes::PLAN_DATA_REMOVED]);
+    let cleaned = release.twice_clean_up(planned).await;
+    assert_eq!(bench.status(&cleaned).await, Some(StackStatus::CreateComplete));
+    assert_eq!(bench.change_sets().await, 0);
+}
+
+#[tokio::test]
+async fn a_plan_of_what_is_there_already_tells_of_nothing() {
+    let bench = Bench::start().await;
+    let resources = json!({"Queue": queue(30)});
+    bench.deploy("release-1", &resources).await;
+    let release = bench.plan("release-2", &resources).await;
+    let same = release.until_ready(release.create_change_set().await.unwrap()).await;
+    assert_eq!(same.change_set.as_ref().unwrap().status, ChangeSetStatus::NoChanges);
+    let plan = bench.stored(&release, "changes.json").await.unwrap();
+    assert_eq!((&plan["changes"], &plan["problems"]), (&json!([]), &json!([])));
+    assert!(same.stored().contains_key("changes"));
+}
+
+/// A deploy stores none: what it did is in the stack's events.
+#[tokio::test]
+async fn only_a_plan_stores_its_changes() {
+    let bench = Bench::start().await;
+    let release = bench.release("release-1", &json!({"Queue": queue(30)})).await;
+    let ready = release.until_ready(release.create_change_set().await.unwrap()).await;
+    assert!(!ready.stored().contains_key("changes"));
 }
 
 #[tokio::test]

@@ -121,6 +121,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         name: work.marks.change_set().to_owned(),
         arn: Some(made.arn),
         status: ChangeSetStatus::Pending,
+        changes: None,
         // What is there before was outdated by another.
         remade: deployment.change_set.is_some(),
     });

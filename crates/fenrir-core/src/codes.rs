@@ -1,7 +1,7 @@
 //! Every code a problem can have, and what `fenrir explain` and `docs/policy.md` say about it.
 //!
 //! A code never changes its meaning and is never used again. The hundreds are families: 00 the text, 01 the release,
-//! 02 the template, 03 values, 04 properties, 05 what a template refers to, 06 rights, 09 the second check.
+//! 02 the template, 03 values, 04 properties, 05 what a template refers to, 06 rights, 07 what a plan warns of, 09 the second check.
 
 /// One code, told in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,14 @@ pub struct Explanation {
     pub bad: &'static str,
     /// What to write instead; may be empty.
     pub good: &'static str,
+}
+
+impl Explanation {
+    /// Whether it only warns: of what a plan shows.
+    #[must_use]
+    pub fn warns(&self) -> bool {
+        self.code.starts_with("F07")
+    }
 }
 
 /// The explanation of a code, whatever its case.
@@ -305,6 +313,47 @@ catalogue! {
         what: "everything in `Policies` but the listed templates, each with exactly its parameters",
         why: "managed policies and statements could grant anything",
         bad: "Policies: [AdministratorAccess]", good: "Policies: [{DynamoDBCrudPolicy: {TableName: !Ref Table}}]";
+
+    PLAN_DATA_REPLACED = "F0701", "data in a resource that is replaced",
+        what: "a table, bucket, queue or log group that the change replaces by a new, empty one, or may replace",
+        why: "what is in the old one does not come along; whether the old one stays is said by its UpdateReplacePolicy",
+        bad: "KeySchema: (another key)", good: "NewTable: (a resource beside the old one; move the data over, then remove the old one)";
+    PLAN_DATA_REMOVED = "F0702", "data in a resource that is removed",
+        what: "a table, bucket, queue or log group that leaves the stack",
+        why: "with DeletionPolicy Delete everything in it is lost; with Retain it stays, costs, and keeps its name",
+        bad: "", good: "";
+    PLAN_LESS_PROTECTED = "F0703", "data that is less protected",
+        what: "deletion policies that become Delete, deletion protection, recovery or versioning that is switched off, and data that is kept for a shorter time",
+        why: "nothing is lost yet, and the next mistake may lose it",
+        bad: "DeletionPolicy: Delete", good: "DeletionPolicy: RetainExceptOnCreate";
+    PLAN_WIDER_RIGHTS = "F0704", "wider rights",
+        what: "a role of a stack that is there which may do something that it could not do before",
+        why: "who takes over the function can do whatever its role may",
+        bad: "Policies: [{DynamoDBCrudPolicy: {TableName: !Ref Orders}}]", good: "Policies: [{DynamoDBReadPolicy: {TableName: !Ref Orders}}]";
+    PLAN_WILDCARD = "F0705", "rights on everything",
+        what: "a role that gets an action with a wildcard, or an action on every resource although it knows resources",
+        why: "it covers what nobody thought of, and what is made later",
+        bad: "", good: "";
+    PLAN_ANOTHER_ROLE = "F0706", "another role",
+        what: "a function or state machine that works with another existing role than before",
+        why: "what that role may do is not in the template, so the plan cannot tell",
+        bad: "", good: "";
+    PLAN_NEW_CALLER = "F0707", "somebody new may call",
+        what: "a permission, a role's trust or a resource's policy of a stack that is there which lets in a service, an account or a role that it did not let in before",
+        why: "each of them is a way in",
+        bad: "", good: "";
+    PLAN_PUBLIC = "F0708", "open to everybody",
+        what: "routes without an authorizer on an API that is not private, function URLs without a signature, load balancers that face the internet, distributions, buckets whose public access is not blocked, and policies that allow everybody under no condition",
+        why: "anybody who finds it may use it",
+        bad: "EndpointConfiguration: REGIONAL", good: "EndpointConfiguration: REGIONAL\nAuth: {DefaultAuthorizer: AWS_IAM}";
+    PLAN_NETWORK = "F0709", "another place in the network",
+        what: "a function or load balancer that gets other security groups or subnets",
+        why: "who can reach it, and what it can reach, changes with them",
+        bad: "", good: "";
+    PLAN_NOT_COMPARED = "F0710", "nothing to compare with",
+        what: "a stack whose template is not the JSON that Fenrir deploys",
+        why: "somebody has deployed it otherwise, so what is new and what was there cannot be told apart",
+        bad: "", good: "";
 
     SECOND_TYPE = "F0901", "resource that the transform added",
         what: "a resource of the processed template that the checked template does not explain",

@@ -86,6 +86,13 @@ impl Deployment {
         if let ManifestAt::Stored(manifest) = &self.manifest {
             stored.insert("manifest".to_owned(), manifest.clone());
         }
+        if let Some(changes) = self
+            .change_set
+            .as_ref()
+            .and_then(|change_set| change_set.changes.as_ref())
+        {
+            stored.insert("changes".to_owned(), changes.clone());
+        }
         stored
     }
 
@@ -340,6 +347,9 @@ pub struct ChangeSet {
     pub arn: Option<String>,
     /// How it stands. The Choice `ChangeSetReady?` reads it.
     pub status: ChangeSetStatus,
+    /// What a plan found that it would do ([`crate::plan::Plan`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Pointer>,
     /// It is the second one: the first was outdated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remade: bool,

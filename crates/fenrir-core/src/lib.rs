@@ -15,6 +15,7 @@ pub mod keys;
 pub mod names;
 pub mod owner;
 pub mod ownership;
+pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod release;

@@ -36,6 +36,7 @@ use serde_json::Value;
 use crate::codes;
 use crate::owner::Owner;
 use crate::ownership::{Wanted, World};
+use crate::plan::Reported;
 use crate::problem::{Problem, Severity};
 use crate::template::{Document, MAX_BYTES, MAX_PROBLEMS, size};
 use judge::{Index, Judge, Knowledge};
@@ -153,24 +154,11 @@ fn in_order(document: &Document, merged: &Merged<'_>, found: Vec<Problem>) -> Ve
     problems
 }
 
-/// One entry of a change set's list of changes, in CloudFormation's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic`.
-    pub action: String,
-    /// Logical id.
-    pub logical_id: String,
-    /// Resource type.
-    pub resource_type: String,
-    /// `True`, `False`, `Conditional`, where CloudFormation says.
-    pub replacement: Option<String>,
-}
-
 /// The second net: what SAM made of the rewritten template must be explained by it.
 ///
 /// `processed` is the template of the change set after the transform, `changes` its list of changes. Problems are
 /// errors, but for what CloudFormation decides only while it deploys, which are warnings.
 #[must_use]
-pub fn second_check(rewritten: &Value, processed: &Value, changes: &[Change], owner: &Owner) -> Vec<Problem> {
+pub fn second_check(rewritten: &Value, processed: &Value, changes: &[Reported], owner: &Owner) -> Vec<Problem> {
     second::check(rewritten, processed, changes, owner)
 }

@@ -15,7 +15,8 @@ use std::fs;
 
 use fenrir_core::codes;
 use fenrir_core::owner::Owner;
-use fenrir_core::policy::{Change, second_check};
+use fenrir_core::plan::Reported;
+use fenrir_core::policy::second_check;
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::template::Document;
 use serde_json::{Value, json};
@@ -38,16 +39,17 @@ fn owner() -> Owner {
     }
 }
 
-fn change(action: &str, id: &str, kind: &str, replacement: Option<&str>) -> Change {
-    Change {
+fn change(action: &str, id: &str, kind: &str, replacement: Option<&str>) -> Reported {
+    Reported {
         action: action.into(),
         logical_id: id.into(),
         resource_type: kind.into(),
         replacement: replacement.map(Into::into),
+        ..Reported::default()
     }
 }
 
-fn additions(processed: &Value) -> Vec<Change> {
+fn additions(processed: &Value) -> Vec<Reported> {
     let resources = processed["Resources"].as_object().unwrap().iter();
     resources
         .map(|(id, resource)| change("Add", id, resource["Type"].as_str().unwrap(), None))
@@ -290,7 +292,7 @@ fn every_way_to_tamper_is_seen() {
 fn the_list_of_changes_belongs_to_the_template() {
     let rewritten = read("layer-and-table.json");
     let processed = read("layer-and-table.processed.json");
-    let told = |change: Change| {
+    let told = |change: Reported| {
         let problems = second_check(&rewritten, &processed, &[change], &owner());
         problems
             .into_iter()

@@ -11,11 +11,12 @@ use fenrir_core::deployment::{Pointer, StackAction};
 use fenrir_core::error::Fault;
 use fenrir_core::house;
 use fenrir_core::owner::Owner;
+use fenrir_core::plan::Reported;
 use fenrir_core::problem::printable;
 use fenrir_core::timestamp;
 use tokio::time::{Instant, sleep};
 
-use crate::changes::{self, Answer, Change, Execution};
+use crate::changes::{self, Answer, Execution};
 use crate::events::{self, Event};
 use crate::findings::Finding;
 use crate::marks::Marks;
@@ -106,7 +107,7 @@ pub struct ChangeSetSeen {
     /// CloudFormation's words about that, printable.
     pub reason: String,
     /// All changes, all pages.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Reported>,
 }
 
 /// How a deletion stands.
@@ -283,7 +284,7 @@ impl Stacks {
                 .changes()
                 .iter()
                 .filter_map(|change| change.resource_change())
-                .map(Change::from);
+                .map(changes::reported);
             // How it stands is what the last page says: it was asked last.
             let reason = page.status_reason().unwrap_or_default();
             let mut all = seen.take().map_or_else(Vec::new, |seen| seen.changes);
@@ -335,11 +336,23 @@ impl Stacks {
     /// # Errors
     /// Any fault of `GetTemplate`.
     pub async fn processed_template(&self, stack: &str, change_set: &str) -> Result<String, Fault> {
+        self.template(stack, Some(change_set)).await
+    }
+
+    /// The template that the stack runs, after the transform, as text.
+    ///
+    /// # Errors
+    /// Any fault of `GetTemplate`.
+    pub async fn deployed_template(&self, stack: &str) -> Result<String, Fault> {
+        self.template(stack, None).await
+    }
+
+    async fn template(&self, stack: &str, change_set: Option<&str>) -> Result<String, Fault> {
         let answer = self
             .client
             .get_template()
             .stack_name(stack)
-            .change_set_name(change_set)
+            .set_change_set_name(change_set.map(str::to_owned))
             .template_stage(TemplateStage::Processed)
             .send()
             .await;

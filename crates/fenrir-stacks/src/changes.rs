@@ -1,9 +1,8 @@
 //! What CloudFormation answers about a change set.
 
 use aws_sdk_cloudformation::types::{self, ChangeSetStatus, ExecutionStatus};
-use fenrir_core::policy;
+use fenrir_core::plan::{Detail, Reported};
 use fenrir_core::problem::printable;
-use serde::{Deserialize, Serialize};
 
 /// How a change set stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,89 +73,32 @@ pub fn execution(status: Option<&ExecutionStatus>) -> Execution {
     }
 }
 
-/// One change: the form in which `changes.json` keeps them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic`.
-    pub action: String,
-    /// Logical id.
-    pub logical_id: String,
-    /// Physical id, of what is there.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub physical_id: String,
-    /// Resource type.
-    pub resource_type: String,
-    /// `True`, `False`, `Conditional`, where CloudFormation says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replacement: Option<String>,
-    /// What happens to the resource itself (`Delete`, `Retain`, ...), where CloudFormation says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_action: Option<String>,
-    /// What of it changes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<Detail>,
-}
-
-/// What of a resource changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
-    /// `Properties`, `Tags`, `Metadata`, ...
-    pub attribute: String,
-    /// The property's name, for `Properties`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The value before, where CloudFormation says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// The value after, where CloudFormation says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// `Never`, `Conditionally`, `Always`: whether the resource is made anew for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recreation: Option<String>,
-}
-
-impl From<&types::ResourceChange> for Change {
-    fn from(change: &types::ResourceChange) -> Self {
-        let text = |value: Option<&str>| printable(value.unwrap_or_default());
-        Self {
-            action: text(change.action().map(types::ChangeAction::as_str)),
-            logical_id: text(change.logical_resource_id()),
-            physical_id: text(change.physical_resource_id()),
-            resource_type: text(change.resource_type()),
-            replacement: change.replacement().map(|value| printable(value.as_str())),
-            policy_action: change.policy_action().map(|value| printable(value.as_str())),
-            details: change
-                .details()
-                .iter()
-                .filter_map(types::ResourceChangeDetail::target)
-                .map(Detail::from)
-                .collect(),
-        }
+/// One change, made printable.
+#[must_use]
+pub(crate) fn reported(change: &types::ResourceChange) -> Reported {
+    let text = |value: Option<&str>| printable(value.unwrap_or_default());
+    Reported {
+        action: text(change.action().map(types::ChangeAction::as_str)),
+        logical_id: text(change.logical_resource_id()),
+        physical_id: text(change.physical_resource_id()),
+        resource_type: text(change.resource_type()),
+        replacement: change.replacement().map(|value| printable(value.as_str())),
+        policy_action: change.policy_action().map(|value| printable(value.as_str())),
+        details: change.details().iter().filter_map(detail).collect(),
     }
 }
 
-impl From<&types::ResourceTargetDefinition> for Detail {
-    fn from(target: &types::ResourceTargetDefinition) -> Self {
-        Self {
-            attribute: printable(target.attribute().map_or("", |attribute| attribute.as_str())),
-            name: target.name().map(printable),
-            before: target.before_value().map(printable),
-            after: target.after_value().map(printable),
-            recreation: target.requires_recreation().map(|value| printable(value.as_str())),
-        }
-    }
-}
-
-impl From<&Change> for policy::Change {
-    fn from(change: &Change) -> Self {
-        Self {
-            action: change.action.clone(),
-            logical_id: change.logical_id.clone(),
-            resource_type: change.resource_type.clone(),
-            replacement: change.replacement.clone(),
-        }
-    }
+fn detail(detail: &types::ResourceChangeDetail) -> Option<Detail> {
+    let target = detail.target()?;
+    Some(Detail {
+        attribute: printable(target.attribute().map_or("", |attribute| attribute.as_str())),
+        name: target.name().map(printable),
+        path: target.path().map(printable),
+        before: target.before_value().map(printable),
+        after: target.after_value().map(printable),
+        recreation: target.requires_recreation().map(|value| printable(value.as_str())),
+        causing_entity: detail.causing_entity().map(printable),
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fenrir_core::deployment::{Pointer, StackAction};
 use fenrir_core::error::FaultKind;
 use fenrir_core::owner::Owner;
+use fenrir_core::plan::Detail;
 use fenrir_stacks::changes::{Answer as ChangeSetAnswer, Execution};
 use fenrir_stacks::marks::Marks;
 use fenrir_stacks::{Deletion, NewChangeSet, Stacks, Status};
@@ -66,8 +67,11 @@ fn change(logical_id: &str, replacement: &str) -> String {
         "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action><LogicalResourceId>{logical_id}\
          </LogicalResourceId><ResourceType>AWS::SQS::Queue</ResourceType><Replacement>{replacement}</Replacement>\
          <Details><member><Target><Attribute>Properties</Attribute><Name>VisibilityTimeout</Name>\
-         <RequiresRecreation>Never</RequiresRecreation><BeforeValue>30</BeforeValue><AfterValue>31</AfterValue></Target>\
-         </member></Details></ResourceChange></member>"
+         <RequiresRecreation>Never</RequiresRecreation><Path>/Properties/VisibilityTimeout</Path>\
+         <BeforeValue>30</BeforeValue><AfterValue>31</AfterValue>\
+         <AttributeChangeType>Modify</AttributeChangeType></Target><Evaluation>Dynamic</Evaluation>\
+         <ChangeSource>ResourceAttribute</ChangeSource><CausingEntity>Dead.Arn</CausingEntity></member></Details>\
+         <PolicyAction>ReplaceAndRetain</PolicyAction></ResourceChange></member>"
     )
 }
 
@@ -274,8 +278,38 @@ async fn all_pages_of_changes_are_read() {
     );
     let first = &seen.changes[0];
     assert_eq!(first.replacement.as_deref(), Some("Conditional"));
-    assert_eq!(first.details[0].after.as_deref(), Some("31"));
-    assert_eq!(parameters(&server.requests()[1].body)["NextToken"], "2");
+    assert_eq!(first.policy_action.as_deref(), Some("ReplaceAndRetain"));
+    let detail = Detail {
+        attribute: "Properties".into(),
+        name: Some("VisibilityTimeout".into()),
+        path: Some("/Properties/VisibilityTimeout".into()),
+        before: Some("30".into()),
+        after: Some("31".into()),
+        recreation: Some("Never".into()),
+        causing_entity: Some("Dead.Arn".into()),
+    };
+    assert_eq!(first.details, [detail]);
+    let asked = parameters(&server.requests()[1].body);
+    assert_eq!(
+        (asked["NextToken"].as_str(), asked["IncludePropertyValues"].as_str()),
+        ("2", "true")
+    );
+}
+
+#[tokio::test]
+async fn the_template_of_a_stack_is_asked_for_after_the_transform() {
+    let body = "<TemplateBody>{&quot;Resources&quot;: {}}</TemplateBody>";
+    let (server, stacks) = stacks(vec![ok("GetTemplate", body), ok("GetTemplate", body)]).await;
+    assert_eq!(stacks.deployed_template(STACK).await.unwrap(), "{\"Resources\": {}}");
+    stacks.processed_template(STACK, CHANGE_SET).await.unwrap();
+    let asked: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| parameters(&request.body))
+        .collect();
+    assert_eq!(asked[0]["TemplateStage"], "Processed");
+    assert_eq!(asked[0].get("ChangeSetName"), None);
+    assert_eq!(asked[1]["ChangeSetName"], CHANGE_SET);
 }
 
 #[tokio::test]

@@ -99,6 +99,7 @@ mod tests {
             name: "c".into(),
             arn: None,
             status,
+            changes: None,
             remade: false,
         }
     }

@@ -5,12 +5,13 @@
 
 mod explanation;
 
-use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation, StackAction};
+use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation, Pointer, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
+use fenrir_core::plan::{Plan, Templates};
 use fenrir_core::policy;
 use fenrir_core::problem::{Problem, Severity, printable};
 use fenrir_lambda::{Environment, Step};
-use fenrir_stacks::changes::{Answer, Change};
+use fenrir_stacks::changes::Answer;
 use fenrir_stacks::{ChangeSetSeen, Stacks};
 use fenrir_store::Halts;
 use fenrir_store::objects::Objects;
@@ -60,13 +61,11 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             Answer::Obsolete => obsolete(&mut deployment),
             Answer::Gone => gone(&mut deployment),
             // A success, of a stack that is there. A stack that would be created of nothing is none.
-            Answer::NoChanges if deployment.stack.action == Some(StackAction::Update) => ChangeSetStatus::NoChanges,
-            Answer::NoChanges | Answer::Failed => failed(env, &stacks, &mut deployment, &seen).await,
-            Answer::Made => {
-                let processed = stacks.processed_template(&stack, &seen.arn).await;
-                let processed = processed.map_err(|fault| reading(fault, "the processed template"))?;
-                made(env, &mut deployment, &seen, &processed).await?
+            Answer::NoChanges if deployment.stack.action == Some(StackAction::Update) => {
+                no_changes(env, &mut deployment).await?
             }
+            Answer::NoChanges | Answer::Failed => failed(env, &stacks, &mut deployment, &seen).await,
+            Answer::Made => made(env, &stacks, &stack, &mut deployment, &seen).await?,
         },
     };
     if let Some(change_set) = deployment.change_set.as_mut() {
@@ -160,62 +159,93 @@ async fn failed(
     ChangeSetStatus::Failed
 }
 
-/// The second check; then ready, or for a plan described.
+/// The second check; then ready, or for a plan told.
 async fn made(
     env: &Environment,
+    stacks: &Stacks,
+    stack: &str,
     deployment: &mut Deployment,
     seen: &ChangeSetSeen,
-    processed: &str,
 ) -> Result<ChangeSetStatus, StepError> {
     let head = deployment.release.clone();
     let objects = Objects::new(&env.own_in(&head.owner.aws_region));
-    let rewritten = objects.get_own(&head, &deployment.template).await;
-    let rewritten = rewritten.map_err(|error| error.into_step(ErrorName::InternalError, "reading the template"))?;
-    let problems = check(&rewritten, processed, &seen.changes, deployment)?;
-    if problems.iter().any(|problem| problem.severity != Severity::Warning) {
-        put(&objects, deployment, "problems.json", &json!(problems)).await?;
-        deployment.fail(ErrorName::ChangeSetError, &refusal(&deployment.stack.name, &problems));
-        return Ok(ChangeSetStatus::Failed);
-    }
-    if head.operation == Operation::Deploy {
-        return Ok(ChangeSetStatus::Ready);
-    }
-    let plan = json!({"action": deployment.stack.action, "changes": seen.changes, "warnings": problems});
-    put(&objects, deployment, "changes.json", &plan).await?;
-    Ok(ChangeSetStatus::Planned)
-}
-
-fn check(
-    rewritten: &[u8],
-    processed: &str,
-    changes: &[Change],
-    deployment: &Deployment,
-) -> Result<Vec<Problem>, StepError> {
-    let rewritten: Value = serde_json::from_slice(rewritten)
-        .map_err(|error| StepError::new(ErrorName::InternalError, format!("the rewritten template: {error}")))?;
+    let processed = stacks.processed_template(stack, &seen.arn).await;
+    let processed = processed.map_err(|fault| reading(fault, "the processed template"))?;
     // What cannot be read cannot be checked, and is not executed.
-    let processed: Value = serde_json::from_str(processed).map_err(|error| {
+    let processed: Value = serde_json::from_str(&processed).map_err(|error| {
         StepError::new(
             ErrorName::ChangeSetError,
             format!("CloudFormation shows a processed template that cannot be read: {error}; nothing was changed"),
         )
     })?;
-    let changes: Vec<policy::Change> = changes.iter().map(policy::Change::from).collect();
-    Ok(policy::second_check(
-        &rewritten,
-        &processed,
-        &changes,
-        &deployment.release.owner(),
-    ))
+    let rewritten = objects.get_own(&head, &deployment.template).await;
+    let rewritten = rewritten.map_err(|error| error.into_step(ErrorName::InternalError, "reading the template"))?;
+    let rewritten: Value = serde_json::from_slice(&rewritten)
+        .map_err(|error| StepError::new(ErrorName::InternalError, format!("the rewritten template: {error}")))?;
+    let problems = policy::second_check(&rewritten, &processed, &seen.changes, &head.owner());
+    if head.operation == Operation::Plan {
+        // Also of what is refused: the changes show why.
+        let deployed = deployed(stacks, stack, deployment.stack.action).await?;
+        let templates = Templates {
+            deployed: deployed.as_ref(),
+            processed: &processed,
+        };
+        let action = deployment.stack.action.unwrap_or(StackAction::Update);
+        let plan = Plan::make(
+            &deployment.stack.name,
+            action,
+            &seen.changes,
+            templates,
+            problems.clone(),
+        );
+        tell(&objects, deployment, &plan).await?;
+    }
+    if problems.iter().any(|problem| problem.severity != Severity::Warning) {
+        put(&objects, deployment, "problems.json", &json!(problems)).await?;
+        deployment.fail(ErrorName::ChangeSetError, &refusal(&deployment.stack.name, &problems));
+        return Ok(ChangeSetStatus::Failed);
+    }
+    Ok(match head.operation {
+        Operation::Deploy => ChangeSetStatus::Ready,
+        Operation::Plan => ChangeSetStatus::Planned,
+    })
 }
 
-async fn put(objects: &Objects, deployment: &Deployment, name: &str, value: &Value) -> Result<(), StepError> {
+/// The stack is what the template says already. A plan says that, too.
+async fn no_changes(env: &Environment, deployment: &mut Deployment) -> Result<ChangeSetStatus, StepError> {
+    if deployment.release.operation == Operation::Plan {
+        let objects = Objects::new(&env.own_in(&deployment.release.owner.aws_region));
+        let plan = Plan::of_nothing(&deployment.stack.name);
+        tell(&objects, deployment, &plan).await?;
+    }
+    Ok(ChangeSetStatus::NoChanges)
+}
+
+/// What the stack runs now: `None` for a new one, and for one whose template somebody wrote otherwise than Fenrir does.
+async fn deployed(stacks: &Stacks, stack: &str, action: Option<StackAction>) -> Result<Option<Value>, StepError> {
+    if action != Some(StackAction::Update) {
+        return Ok(None);
+    }
+    let text = stacks.deployed_template(stack).await;
+    let text = text.map_err(|fault| reading(fault, "the template of the stack as it is"))?;
+    Ok(serde_json::from_str(&text).ok())
+}
+
+/// Stores the plan, and names it in the state and so in the record.
+async fn tell(objects: &Objects, deployment: &mut Deployment, plan: &Plan) -> Result<(), StepError> {
+    let stored = put(objects, deployment, "changes.json", &json!(plan)).await?;
+    if let Some(change_set) = deployment.change_set.as_mut() {
+        change_set.changes = Some(stored);
+    }
+    Ok(())
+}
+
+async fn put(objects: &Objects, deployment: &Deployment, name: &str, value: &Value) -> Result<Pointer, StepError> {
     let bytes = value.to_string().into_bytes();
     let stored = objects
         .put_own(&deployment.release, name, "application/json", bytes)
         .await;
-    stored.map_err(|error| error.into_step(ErrorName::InternalError, &format!("storing `{name}`")))?;
-    Ok(())
+    stored.map_err(|error| error.into_step(ErrorName::InternalError, &format!("storing `{name}`")))
 }
 
 fn refusal(stack: &str, problems: &[Problem]) -> String {

@@ -31,6 +31,7 @@ pub fn run(arguments: &Explain, printer: &mut Printer) -> Result<Exit, Stop> {
         good,
     } = *rule;
     printer.answer(&Rule {
+        warns: rule.warns(),
         code,
         title,
         what,
@@ -41,9 +42,10 @@ pub fn run(arguments: &Explain, printer: &mut Printer) -> Result<Exit, Stop> {
     Ok(Exit::Success)
 }
 
-/// A rule, told in full. Its fields are those of [`Explanation`].
+/// A rule, told in full. Its fields are those of [`Explanation`], and whether it only warns.
 #[derive(Serialize)]
 struct Rule {
+    warns: bool,
     code: &'static str,
     title: &'static str,
     what: &'static str,
@@ -61,8 +63,8 @@ impl Answer for Rule {
         for (title, words) in [
             ("What", self.what),
             ("Why", self.why),
-            ("Refused", self.bad),
-            ("Write", self.good),
+            (if self.warns { "Warned of" } else { "Refused" }, self.bad),
+            (if self.warns { "Instead" } else { "Write" }, self.good),
         ] {
             if !words.is_empty() {
                 text.heading(format!("{title}:"));

@@ -238,9 +238,11 @@ impl Page {
     fn problems(&mut self) {
         for e in CATALOGUE {
             self.text(&format!("### {}: {}\n\n", e.code, e.title));
-            self.line(format_args!("Refused: {}. Why: {}.", e.what, e.why));
+            let verb = if e.warns() { "Warned of" } else { "Refused" };
+            self.line(format_args!("{verb}: {}. Why: {}.", e.what, e.why));
             if !e.bad.is_empty() {
-                self.line(format_args!("\n```yaml\n# refused\n{}\n```", e.bad));
+                let verb = verb.to_lowercase();
+                self.line(format_args!("\n```yaml\n# {verb}\n{}\n```", e.bad));
             }
             if !e.good.is_empty() {
                 self.line(format_args!("\n```yaml\n# instead\n{}\n```", e.good));

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::Change;
 use super::judge::Members;
 use super::level::{self, Made};
 use super::registry::{self, ResourceType};
@@ -15,6 +14,7 @@ use crate::codes;
 use crate::house;
 use crate::names;
 use crate::owner::Owner;
+use crate::plan::Reported;
 use crate::problem::{Problem, Severity, pointer};
 use crate::template::intrinsic::{Piece, pieces, target};
 use crate::template::shown;
@@ -58,7 +58,7 @@ const CALL_FOR_HELP: &str =
     "nothing was deployed; show this to the operators of Fenrir, the transform may have changed";
 
 /// See [`super::second_check`].
-pub(super) fn check(rewritten: &Value, processed: &Value, changes: &[Change], owner: &Owner) -> Vec<Problem> {
+pub(super) fn check(rewritten: &Value, processed: &Value, changes: &[Reported], owner: &Owner) -> Vec<Problem> {
     let declared = resources(rewritten);
     let mut check = Check {
         owner,
@@ -428,7 +428,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn change(&mut self, change: &Change) {
+    fn change(&mut self, change: &Reported) {
         let id = change.logical_id.as_str();
         let kind = self
             .processed

@@ -716,6 +716,7 @@ fn verdict(data: Data) -> End {
     deployment.change_set = data.change_set.map(|kept| deployment::ChangeSet {
         name: String::new(),
         arn: None,
+        changes: None,
         remade: false,
         status: match kept {
             Kept::Pending => ChangeSetStatus::Pending,
