@@ -18,6 +18,7 @@ mod failures;
 mod people;
 mod places;
 mod scenarios;
+mod terminal;
 mod workplace;
 
 use std::sync::OnceLock;

@@ -45,6 +45,16 @@ impl Workplace {
         workplace
     }
 
+    /// A copy of a folder, as it is.
+    pub(crate) fn copy_of(folder: &Path) -> Self {
+        let workplace = Self {
+            folder: tempfile::tempdir().unwrap(),
+            deployer: deployer(),
+        };
+        copy(folder, workplace.folder.path());
+        workplace
+    }
+
     /// An application of these resources (YAML, indented by two), of `project` and the config `test`.
     pub(crate) fn with(deployer: &'static Deployer, project: &str, resources: &str) -> Self {
         let workplace = Self {
