@@ -95,6 +95,9 @@ impl Launch {
             region: &self.owner.region,
         };
         printer.tell(&announced);
+        printer.detail(&format!("as {}", self.aws.caller.arn));
+        printer.detail(&format!("through {}", self.aws.machine.arn));
+        printer.detail(&format!("by way of the bucket {}", self.aws.bucket));
         self.artifacts.upload(&self.aws, printer).await?;
         let execution = release::start(&self.aws, &self.release).await?;
         printer.tell(&Begun {

@@ -260,6 +260,39 @@ fn a_pipe_that_closes_changes_nothing() {
     assert!(asked.contains(&"DescribeStacks".to_owned()), "{asked:?}");
 }
 
+/// Several at once in one folder: each writes whole files, and each deploy is a release of its own.
+#[test]
+fn several_commands_at_once_do_not_meet() {
+    let sessions = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions");
+    let desk = Desk::lay(&sessions.join("deploy"));
+    let start = |arguments: &[&str]| {
+        let mut command = desk.command(env!("CARGO_BIN_EXE_fenrir"), arguments, &[]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let running: Vec<_> = (0..4)
+        .flat_map(|_| {
+            [
+                start(&["package"]),
+                start(&["deploy", "--no-wait", "--quiet", "--format", "json"]),
+            ]
+        })
+        .collect();
+    let mut releases: Vec<String> = Vec::new();
+    for child in running {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        let line: Option<Value> = said.lines().next().and_then(|line| serde_json::from_str(line).ok());
+        releases.extend(line.and_then(|line| Some(line.get("release")?.as_str()?.to_owned())));
+    }
+    releases.sort();
+    releases.dedup();
+    assert_eq!(releases.len(), 4);
+    let list = fs::read(desk.folder.path().join(".fenrir/package.json")).unwrap();
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    assert_eq!(list["artifacts"].as_array().unwrap().len(), 1);
+}
+
 /// `docs/reference.md` is written from the definitions; nothing that the command knows is missing in it.
 #[test]
 fn the_reference_is_what_the_command_knows() {

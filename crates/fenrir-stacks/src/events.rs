@@ -245,7 +245,8 @@ pub fn describe(event: &Event, stack_arn: &str) -> String {
     let reason = if event.reason.is_empty() {
         "no reason given"
     } else {
-        event.reason.as_str()
+        // The sentence goes on after it.
+        event.reason.trim_end_matches('.')
     };
     if event.of_stack(stack_arn).is_some() {
         format!("{}: {reason}", event.status)
