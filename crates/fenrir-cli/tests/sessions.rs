@@ -17,6 +17,7 @@ mod support;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
@@ -91,6 +92,15 @@ fn a_large_template_travels_beside_the_release() {
     let id = aws.release().unwrap();
     let prefix = "s3://fenrir-111122223333-eu-west-1/111122223333/eu-west-1/hello/dev/";
     assert_eq!(uri, format!("{prefix}{id}/template.json"));
+}
+
+/// What a terminal showed.
+struct Screen {
+    /// One picture after the other.
+    frames: Vec<String>,
+    /// All that was written.
+    raw: String,
+    status: i32,
 }
 
 /// What a session is played on: a copy of its folder, and its AWS.
@@ -180,6 +190,41 @@ impl Desk {
         command
     }
 
+    /// Runs the command in a terminal of its own.
+    fn on_terminal(&self, columns: u16, typed: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Screen {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens/terminal.py");
+        let columns_text = columns.to_string();
+        let of_script = [
+            script.to_str().unwrap(),
+            &columns_text,
+            typed,
+            env!("CARGO_BIN_EXE_fenrir"),
+        ];
+        let all: Vec<&str> = of_script.into_iter().chain(arguments.iter().copied()).collect();
+        let mut command = self.command("python3", &all, &[("TERM", "xterm-256color")]);
+        command
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .envs(settings.iter().copied());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut terminal = vt100::Parser::new(24.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        let (mut frames, mut raw, mut bytes) = (Vec::new(), Vec::new(), [0; 4096]);
+        let mut out = child.stdout.take().unwrap();
+        loop {
+            let read = out.read(&mut bytes).unwrap();
+            if read == 0 {
+                break;
+            }
+            raw.extend_from_slice(&bytes[..read]);
+            terminal.process(&bytes[..read]);
+            frames.push(terminal.screen().contents());
+        }
+        Screen {
+            frames,
+            raw: String::from_utf8(raw).unwrap(),
+            status: child.wait().unwrap().code().unwrap(),
+        }
+    }
+
     /// Presses Ctrl-C as soon as the deploy is followed.
     fn interrupted(&self, mut command: Command) -> Output {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -243,6 +288,47 @@ fn copy(from: &Path, to: &Path) {
             // With its mode: a session may bring a program.
             fs::copy(entry.path(), &target).unwrap();
         }
+    }
+}
+
+/// On a terminal a bar shows what moves now; failures stay in sight; at the end the bar is gone, and what failed is told.
+#[test]
+fn a_terminal_has_a_bar() {
+    let screens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens");
+    let desk = Desk::lay(&screens.join("bar"));
+    let seen = desk.on_terminal(70, "", &["deploy"], &[]);
+    let sometimes = |text: &str| seen.frames.iter().any(|frame| frame.contains(text));
+    assert!(sometimes("0/2 resources"), "{:#?}", seen.frames);
+    assert!(
+        sometimes("CREATE_IN_PROGRESS Hello AWS::Lambda::Function"),
+        "{:#?}",
+        seen.frames
+    );
+    assert!(sometimes("rolling back"), "{:#?}", seen.frames);
+    let pinned = "failed: Hello: the role is missing";
+    assert!(
+        seen.frames
+            .iter()
+            .any(|frame| frame.contains(pinned) && frame.contains("DELETE_IN_PROGRESS Orders"))
+    );
+    let last = seen.frames.last().unwrap();
+    assert!(!last.contains("resources") && !last.contains("IN_PROGRESS"), "{last}");
+    assert!(
+        last.contains("failed: Hello (AWS::Lambda::Function): the role is missing"),
+        "{last}"
+    );
+    assert_eq!(seen.status, 1);
+}
+
+/// Nothing is drawn twice where a build server keeps every line, or the terminal is a dumb one.
+#[test]
+fn a_build_server_has_no_bar() {
+    let screens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens");
+    for setting in [("CI", "true"), ("TERM", "dumb")] {
+        let desk = Desk::lay(&screens.join("bar"));
+        let seen = desk.on_terminal(70, "", &["deploy", "--color", "never"], &[setting]);
+        assert!(!seen.raw.contains('\u{1b}'), "{}", seen.raw);
+        assert!(seen.raw.contains("CREATE_FAILED Hello"), "{}", seen.raw);
     }
 }
 
