@@ -8,6 +8,7 @@ pub mod artifacts;
 pub mod aws;
 pub mod commands;
 pub mod container;
+pub mod dashboard;
 pub mod ending;
 pub mod environment;
 pub mod exit;
