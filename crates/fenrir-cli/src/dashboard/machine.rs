@@ -18,11 +18,11 @@ const DEFINITION: &str = include_str!("../../../../state_machine.asl.json");
 /// Of a letter of a label, at the size that the style sheet gives it.
 const LETTER: f32 = 6.9;
 /// Between two labels.
-const GAP: f32 = 20.0;
+const GAP: f32 = 30.0;
 /// Of a state without a label.
-const SMALL: f32 = 40.0;
+const SMALL: f32 = 46.0;
 /// From the left edge to the middle of the first state.
-const LEFT: f32 = 40.0;
+const LEFT: f32 = 36.0;
 /// Room for the names of the ends.
 const RIGHT: f32 = 96.0;
 /// Between two lanes.

@@ -7,5 +7,6 @@ pub mod board;
 pub mod html;
 pub mod machine;
 pub mod page;
+pub mod serve;
 
 pub use board::Board;

@@ -12,7 +12,7 @@ use fenrir_store::{Freeze, Holder, Status};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
-use super::board::{Board, Config, Release, Run, Standing};
+use super::board::{Board, Config, Entered, Release, Run, Standing};
 use super::html::{self, Html};
 use super::machine::{Kind, Machine};
 use crate::text::duration;
@@ -205,7 +205,7 @@ impl View<'_> {
         }
         html.element("ul", &[("class", "notes"), ("aria-label", "What is not shown")], |html| {
             for note in &self.board.notes {
-                html.leaf("li", &[], note);
+                html.element("li", &[], |html| words(html, note));
             }
         });
         html.line();
@@ -275,8 +275,12 @@ impl View<'_> {
             kind.is_none_or(|kind| kind == Kind::Task) || run.now.as_deref() == Some(state)
         };
         html.element("ol", &[("class", "steps"), ("aria-label", "States so far")], |html| {
-            for entered in run.entered.iter().filter(|entered| is_told(&entered.state)) {
-                let is_now = run.now.as_ref() == Some(&entered.state);
+            // The one that it is in comes last, whenever it was entered first.
+            let is_now = |entered: &Entered| run.now.as_ref() == Some(&entered.state);
+            let mut told: Vec<&Entered> = run.entered.iter().filter(|entered| is_told(&entered.state)).collect();
+            told.sort_by_key(|entered| is_now(entered));
+            for entered in told {
+                let is_now = is_now(entered);
                 let attributes: &[_] = if is_now { &[("aria-current", "step")] } else { &[] };
                 html.element("li", attributes, |html| {
                     html.leaf("time", &[("datetime", &entered.at)], &clock(&entered.at));
@@ -347,7 +351,7 @@ impl View<'_> {
                     self.since(html, &lock.since);
                 });
                 if let Some(reason) = lock.reason.as_ref().filter(|_| lock.dirty) {
-                    html.leaf("p", &[("class", "why")], reason);
+                    html.element("p", &[("class", "why")], |html| words(html, reason));
                 }
             });
         });
@@ -362,7 +366,7 @@ impl View<'_> {
                     html.leaf("span", &[], &format!("by {}", freeze.who));
                     self.since(html, &freeze.since);
                 });
-                html.leaf("p", &[("class", "why")], &freeze.reason);
+                html.element("p", &[("class", "why")], |html| words(html, &freeze.reason));
             });
         });
     }
@@ -424,7 +428,7 @@ impl View<'_> {
             });
             cell(html, "Config", &owner.config);
             cell(html, "Account", &owner.account);
-            cell(html, "Region", &owner.region);
+            html.leaf("td", &[("data-of", "Region"), ("class", "n")], &owner.region);
             match &config.deployed {
                 Some(release) => {
                     html.element("td", &[("data-of", "Release")], |html| {
@@ -441,7 +445,7 @@ impl View<'_> {
                 }
             }
             html.element("td", &[("data-of", "State")], |html| {
-                html.element("span", &[], |html| {
+                html.element("span", &[("class", "tags")], |html| {
                     standing(html, config.standing());
                     if !config.freezes.is_empty() {
                         tag(html, "hold", "frozen");
@@ -507,7 +511,7 @@ impl View<'_> {
             html.element("th", &[("scope", "row")], |html| release_id(html, release));
             html.element("td", &[("data-of", "Outcome")], |html| {
                 html.element("div", &[], |html| {
-                    outcome(html, release);
+                    html.element("span", &[("class", "tags")], |html| outcome(html, release));
                     reasons(html, release);
                 });
             });
@@ -659,7 +663,18 @@ fn reasons(html: &mut Html, release: &Release) {
     }
     if let Some(cause) = &release.cause {
         for line in cause.lines().filter(|line| !line.trim().is_empty()) {
-            html.leaf("p", &[("class", "why")], line);
+            html.element("p", &[("class", "why")], |html| words(html, line));
+        }
+    }
+}
+
+/// A sentence of Fenrir: what stands between two backticks is meant literally.
+fn words(html: &mut Html, text: &str) {
+    for (number, part) in text.split('`').enumerate() {
+        if number % 2 == 0 {
+            html.text(part);
+        } else {
+            html.leaf("code", &[], part);
         }
     }
 }
