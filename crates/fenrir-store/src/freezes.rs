@@ -13,6 +13,7 @@ use fenrir_core::problem::printable;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{Item, from_item, text, to_attribute, to_item};
+use crate::batch;
 
 const PUT: &str = "dynamodb:PutItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
@@ -100,6 +101,19 @@ impl Freezes {
             client: Client::new(config),
             table: table.to_owned(),
         }
+    }
+
+    /// The freezes of these keys ([`fenrir_core::keys::freezes`]) that are not lifted, read consistently.
+    ///
+    /// # Errors
+    /// [`Error::Fault`].
+    pub async fn standing(&self, keys: &[String]) -> Result<Vec<Freeze>, Error> {
+        let items = batch::get(&self.client, &self.table, keys).await?;
+        let key = |item: &Item| Some(item.get("key")?.as_s().ok()?.clone());
+        let standing = items.iter().filter(|item| !item.contains_key("lifted"));
+        Ok(standing
+            .filter_map(|item| Some(Freeze::of_item(Some(item), key(item)?)))
+            .collect())
     }
 
     /// Writes a freeze. The very same one again is success.

@@ -5,6 +5,7 @@
 //! work and is content.
 
 mod attributes;
+mod batch;
 pub mod current;
 pub mod freezes;
 pub mod halts;

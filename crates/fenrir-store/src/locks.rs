@@ -4,6 +4,8 @@
 //! when a later deploy proves that nothing is under way any more and takes it over. Every write is conditional on the
 //! execution, so that nobody releases, marks or overwrites what is not his.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -20,6 +22,7 @@ use fenrir_core::problem::printable;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{Item, from_item, text, to_attribute, to_item};
+use crate::batch;
 use crate::freezes::{self, Freeze};
 use crate::halts;
 use crate::records::{Along, Error as RecordError, Unlocked};
@@ -226,6 +229,21 @@ impl Locks {
             .await
             .map_err(|error| fenrir_aws::fault(GET, &error))?;
         answer.item.as_ref().map(holder_of).transpose()
+    }
+
+    /// Who holds the locks of these owners, by [`keys::owner`], read consistently. Who holds none is left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`]; [`Error::Garbled`].
+    pub async fn holders(&self, owners: &[Owner]) -> Result<BTreeMap<String, Holder>, Error> {
+        let keys: Vec<String> = owners.iter().map(keys::owner).collect();
+        let items = batch::get(&self.client, &self.table, &keys).await?;
+        let holder = |item: &Item| Some((item.get("key")?.as_s().ok()?.clone(), holder_of(item)));
+        items
+            .iter()
+            .filter_map(holder)
+            .map(|(key, holder)| Ok((key, holder?)))
+            .collect()
     }
 
     /// Makes sure that `execution` holds the lock, and that it is not dirty.

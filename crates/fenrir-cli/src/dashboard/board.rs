@@ -3,7 +3,9 @@
 use fenrir_core::deployment::Operation;
 use fenrir_core::owner::Owner;
 use fenrir_core::{keys, timestamp};
-use fenrir_store::{Freeze, Holder, Record, Status};
+use fenrir_store::current::Summary;
+use fenrir_store::history::{Entry, Said};
+use fenrir_store::{Freeze, Holder, Status};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -29,15 +31,17 @@ pub struct Config {
     pub owner: Owner,
     /// What the stack runs: the newest release that succeeded.
     pub deployed: Option<Release>,
-    /// The newest release of any end.
+    /// The newest deploy that has ended, whatever its end.
     pub last: Option<Release>,
+    /// The release that runs.
+    pub running: Option<Release>,
     /// The newest releases, newest first. Not of every config: see [`Board::notes`].
     pub history: Vec<Release>,
     /// Who holds the lock.
     pub lock: Option<Holder>,
     /// What keeps it from being deployed: freezes of the account, the project and the config.
     pub freezes: Vec<Freeze>,
-    /// The execution that runs.
+    /// Where its execution is.
     pub run: Option<Run>,
 }
 
@@ -47,10 +51,11 @@ pub struct Release {
     /// Its id.
     pub release_id: String,
     /// How it stands.
-    pub status: Status,
+    pub status: Said<Status>,
     /// Deploy or plan.
-    pub operation: Operation,
-    /// ARN of its execution.
+    pub operation: Said<Operation>,
+    /// ARN of its execution, where it is known.
+    #[serde(default)]
     pub execution: String,
     /// When it started, RFC 3339.
     pub started_at: String,
@@ -75,7 +80,7 @@ pub struct Release {
 }
 
 /// An execution that runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The states it entered, each once, in the order of their first time.
     pub entered: Vec<Entered>,
@@ -103,11 +108,9 @@ pub enum Standing {
     Dirty,
     /// A deploy runs.
     Running,
-    /// The newest release failed, and nothing half-made is left.
+    /// The newest deploy failed.
     Failed,
-    /// The newest release was refused.
-    Refused,
-    /// The newest release is what the stack runs.
+    /// The newest deploy is what the stack runs.
     Good,
     /// Nothing is known.
     Unknown,
@@ -120,14 +123,14 @@ impl Config {
         if self.lock.as_ref().is_some_and(|lock| lock.dirty) {
             return Standing::Dirty;
         }
-        match self.last.as_ref().map(|last| last.status) {
-            Some(Status::Started) => Standing::Running,
-            Some(Status::Success) => Standing::Good,
-            Some(Status::Refused) => Standing::Refused,
+        if self.running.is_some() || self.lock.is_some() {
+            return Standing::Running;
+        }
+        match self.last.as_ref().map(|last| &last.status) {
+            Some(Said::Known(Status::Success)) => Standing::Good,
             // The lock of a dirty end that somebody removed: he has looked.
-            Some(Status::FailureClean | Status::FailureDirty) => Standing::Failed,
-            None if self.lock.is_some() => Standing::Running,
-            None => Standing::Unknown,
+            Some(Said::Known(Status::FailureClean | Status::FailureDirty | Status::Refused)) => Standing::Failed,
+            _ => Standing::Unknown,
         }
     }
 
@@ -141,20 +144,32 @@ impl Config {
 impl Release {
     /// What a record says.
     #[must_use]
-    pub fn of(record: &Record) -> Self {
-        let said = |key: &str| record.metadata.get(key).filter(|text| !text.is_empty()).cloned();
+    pub fn of(entry: &Entry) -> Self {
         Self {
-            release_id: record.release_id.clone(),
-            status: record.status,
-            operation: record.operation,
-            execution: record.execution.clone(),
-            started_at: record.started_at.clone(),
-            ended_at: record.ended_at.clone(),
-            who: said("author"),
-            commit: said("commit"),
-            no_changes: record.no_changes,
-            codes: record.cause.as_deref().map(codes).unwrap_or_default(),
-            cause: record.cause.clone(),
+            execution: entry.execution.clone(),
+            operation: entry.operation.clone(),
+            codes: entry.cause.as_deref().map(codes).unwrap_or_default(),
+            cause: entry.cause.clone(),
+            ..Self::in_short(&Summary::from(entry))
+        }
+    }
+
+    /// What is known of it without its record.
+    #[must_use]
+    pub fn in_short(summary: &Summary) -> Self {
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Self {
+            release_id: summary.release_id.clone(),
+            status: summary.status.clone(),
+            operation: Said::Known(Operation::Deploy),
+            execution: String::new(),
+            started_at: summary.started_at.clone(),
+            ended_at: summary.ended_at.clone(),
+            who: said(&summary.who),
+            commit: said(&summary.commit),
+            no_changes: summary.no_changes,
+            cause: None,
+            codes: Vec::new(),
         }
     }
 
@@ -230,7 +245,8 @@ impl Board {
     fn failed(&self, config: &Config) -> usize {
         let since = self.now() - Self::RECENT;
         let failed = |release: &&Release| {
-            !matches!(release.status, Status::Started | Status::Success)
+            !release.status.is(&Status::Started)
+                && !release.status.is(&Status::Success)
                 && timestamp::parse(&release.started_at).is_some_and(|at| at >= since)
         };
         match config.history.as_slice() {

@@ -7,7 +7,7 @@ use fenrir_core::problem::printable;
 pub type Attributes<'a> = &'a [(&'static str, &'a str)];
 
 /// Elements that have no content and no end tag (HTML, "Void elements"), as far as they are used here.
-const VOID: [&str; 4] = ["meta", "link", "input", "br"];
+const VOID: [&str; 4] = ["meta", "link", "input", "wbr"];
 /// Elements of SVG whose end is part of their beginning.
 const EMPTY: [&str; 5] = ["path", "circle", "rect", "polygon", "use"];
 

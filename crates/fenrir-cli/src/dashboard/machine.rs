@@ -152,7 +152,11 @@ impl Machine {
             Kind::Choice => main.contains(&state.name.as_str()),
             Kind::Pass => false,
         };
-        let drawn: BTreeSet<&str> = states.iter().filter(|state| is_drawn(state)).map(|state| state.name.as_str()).collect();
+        let drawn: BTreeSet<&str> = states
+            .iter()
+            .filter(|state| is_drawn(state))
+            .map(|state| state.name.as_str())
+            .collect();
         let stands_for = graph.stands_for(&drawn);
         let mut machine = Self {
             places: BTreeMap::new(),
@@ -190,16 +194,25 @@ impl Machine {
             places.insert(name.clone(), (x, 0.0));
         }
         let right = x;
-        let is_off = |state: &&State| self.stands_for.get(&state.name) == Some(&state.name) && !places.contains_key(&state.name);
+        let is_off =
+            |state: &&State| self.stands_for.get(&state.name) == Some(&state.name) && !places.contains_key(&state.name);
         let off: Vec<&State> = self.states.iter().filter(is_off).collect();
         let (ends, detours): (Vec<&State>, Vec<&State>) = off.into_iter().partition(|state| state.kind == Kind::Fail);
         let mut y = FIRST_LANE;
         let mut lanes = Vec::new();
         for state in detours {
             // Just before the state that it leads to.
-            let to = self.edges.iter().find(|edge| edge.from == state.name).and_then(|edge| places.get(&edge.to));
+            let to = self
+                .edges
+                .iter()
+                .find(|edge| edge.from == state.name)
+                .and_then(|edge| places.get(&edge.to));
             let next = to.map_or(right, |(x, _)| *x);
-            let before = places.values().map(|(x, _)| *x).filter(|x| *x < next).fold(LEFT, f32::max);
+            let before = places
+                .values()
+                .map(|(x, _)| *x)
+                .filter(|x| *x < next)
+                .fold(LEFT, f32::max);
             lanes.push((state.name.clone(), (before, y)));
             y += LANE;
         }
@@ -388,7 +401,11 @@ fn mark(html: &mut Html, state: &State, (x, y): (f32, f32), stand: Stand) {
             _ if stand == Stand::Now => (x, y + 28.0, "name"),
             _ => return html.leaf("title", &[], &state.name),
         };
-        html.leaf("text", &[("class", class), ("x", &at_x.to_string()), ("y", &at_y.to_string())], &state.name);
+        html.leaf(
+            "text",
+            &[("class", class), ("x", &at_x.to_string()), ("y", &at_y.to_string())],
+            &state.name,
+        );
     });
 }
 
@@ -483,7 +500,12 @@ impl<'a> Graph<'a> {
                     break;
                 }
                 if known.insert(name) {
-                    queue.extend(self.state(name).into_iter().flat_map(|state| &state.ways).map(|way| way.to.as_str()));
+                    queue.extend(
+                        self.state(name)
+                            .into_iter()
+                            .flat_map(|state| &state.ways)
+                            .map(|way| way.to.as_str()),
+                    );
                 }
             }
         }
@@ -527,7 +549,10 @@ fn read(name: &str, state: &Map<String, Value>) -> Option<State> {
     let mut ways = Vec::new();
     let mut add = |to: Option<&Value>, kind: WayKind| {
         if let Some(to) = to.and_then(Value::as_str) {
-            ways.push(Way { to: to.to_owned(), kind });
+            ways.push(Way {
+                to: to.to_owned(),
+                kind,
+            });
         }
     };
     let list = |name: &str| state.get(name).and_then(Value::as_array).into_iter().flatten();
@@ -611,7 +636,10 @@ mod tests {
             for way in &state.ways {
                 let (from, to) = (machine.stands_for(&state.name), machine.stands_for(&way.to));
                 if from == Some(state.name.as_str()) && from != to {
-                    let found = machine.edges.iter().find(|edge| Some(edge.from.as_str()) == from && Some(edge.to.as_str()) == to);
+                    let found = machine
+                        .edges
+                        .iter()
+                        .find(|edge| Some(edge.from.as_str()) == from && Some(edge.to.as_str()) == to);
                     assert!(found.is_some_and(|edge| !edge.path.is_empty()), "{from:?} {to:?}");
                 }
             }
@@ -625,7 +653,11 @@ mod tests {
             .drawn()
             .map(|state| {
                 let (x, y) = machine.places[&state.name];
-                let half = if state.kind == Kind::Task { state.name.len() as f32 * LETTER / 2.0 } else { 8.0 };
+                let half = if state.kind == Kind::Task {
+                    state.name.len() as f32 * LETTER / 2.0
+                } else {
+                    8.0
+                };
                 (state.name.as_str(), x - half, x + half, y)
             })
             .collect();
@@ -634,7 +666,10 @@ mod tests {
                 let apart = one.2 < other.1 || other.2 < one.1 || (one.3 - other.3).abs() >= 30.0;
                 assert!(apart, "{one:?} {other:?}");
             }
-            assert!(one.1 >= 0.0 && one.2 <= machine.size.0 && one.3 <= machine.size.1, "{one:?}");
+            assert!(
+                one.1 >= 0.0 && one.2 <= machine.size.0 && one.3 <= machine.size.1,
+                "{one:?}"
+            );
         }
     }
 

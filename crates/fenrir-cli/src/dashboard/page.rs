@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use fenrir_core::deployment::Operation;
 use fenrir_core::owner::Owner;
 use fenrir_core::{codes, timestamp};
+use fenrir_store::history::Said;
 use fenrir_store::{Freeze, Holder, Status};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -91,7 +92,10 @@ impl View<'_> {
         html.empty("meta", &[("charset", "utf-8")]);
         html.empty(
             "meta",
-            &[("http-equiv", "Content-Security-Policy"), ("content", &policy(self.form))],
+            &[
+                ("http-equiv", "Content-Security-Policy"),
+                ("content", &policy(self.form)),
+            ],
         );
         html.empty(
             "meta",
@@ -169,7 +173,10 @@ impl View<'_> {
             html.leaf(
                 "p",
                 &[],
-                &format!("Made by fenrir {}. All times are UTC. {form}", env!("CARGO_PKG_VERSION")),
+                &format!(
+                    "Made by fenrir {}. All times are UTC. {form}",
+                    env!("CARGO_PKG_VERSION")
+                ),
             );
         });
         html.line();
@@ -178,24 +185,28 @@ impl View<'_> {
 
     fn figures(&self, html: &mut Html) {
         let figures = self.board.figures();
-        html.element("section", &[("aria-labelledby", "summary"), ("class", "first")], |html| {
-            html.leaf("h2", &[("id", "summary"), ("class", "hidden")], "Summary");
-            html.element("dl", &[("class", "figures")], |html| {
-                for (class, name, figure) in [
-                    ("", "configs", figures.configs),
-                    ("run", "running now", figures.running),
-                    ("dirty", "dirty", figures.dirty),
-                    ("hold", "frozen", figures.frozen),
-                    ("bad", "failed or refused in 24 h", figures.failed),
-                ] {
-                    let class = if figure == 0 { "zero" } else { class };
-                    html.element("div", &[("class", class)], |html| {
-                        html.leaf("dt", &[], name);
-                        html.leaf("dd", &[], &figure.to_string());
-                    });
-                }
-            });
-        });
+        html.element(
+            "section",
+            &[("aria-labelledby", "summary"), ("class", "first")],
+            |html| {
+                html.leaf("h2", &[("id", "summary"), ("class", "hidden")], "Summary");
+                html.element("dl", &[("class", "figures")], |html| {
+                    for (class, name, figure) in [
+                        ("", "configs", figures.configs),
+                        ("run", "running now", figures.running),
+                        ("dirty", "dirty", figures.dirty),
+                        ("hold", "frozen", figures.frozen),
+                        ("bad", "failed or refused in 24 h", figures.failed),
+                    ] {
+                        let class = if figure == 0 { "zero" } else { class };
+                        html.element("div", &[("class", class)], |html| {
+                            html.leaf("dt", &[], name);
+                            html.leaf("dd", &[], &figure.to_string());
+                        });
+                    }
+                });
+            },
+        );
         html.line();
     }
 
@@ -203,11 +214,15 @@ impl View<'_> {
         if self.board.notes.is_empty() {
             return;
         }
-        html.element("ul", &[("class", "notes"), ("aria-label", "What is not shown")], |html| {
-            for note in &self.board.notes {
-                html.element("li", &[], |html| words(html, note));
-            }
-        });
+        html.element(
+            "ul",
+            &[("class", "notes"), ("aria-label", "What is not shown")],
+            |html| {
+                for note in &self.board.notes {
+                    html.element("li", &[], |html| words(html, note));
+                }
+            },
+        );
         html.line();
     }
 
@@ -235,12 +250,11 @@ impl View<'_> {
             html.element("h3", &[("id", &id)], |html| name(html, &config.owner));
             html.element("p", &[("class", "of")], |html| {
                 place(html, &config.owner);
-                let release = config.last.as_ref().filter(|last| last.status == Status::Started);
-                match (release, &config.lock) {
+                match (&config.running, &config.lock) {
                     (Some(release), _) => {
                         release_id(html, release);
                         html.leaf("span", &[], &format!("by {}", who(release)));
-                        if release.operation == Operation::Plan {
+                        if release.operation.is(&Operation::Plan) {
                             tag(html, "none", "plan");
                         }
                         html.element("span", &[], |html| {
@@ -266,12 +280,30 @@ impl View<'_> {
         let machine = Machine::deployed();
         let now = run.now.as_deref().unwrap_or("no state yet");
         let names: Vec<&str> = run.entered.iter().map(|entered| entered.state.as_str()).collect();
-        html.element("div", &[("class", "picture scroll"), ("tabindex", "0"), ("role", "group"), ("aria-labelledby", id)], |html| {
-            let description = format!("It has entered, in this order: {}.", names.join(", "));
-            machine.draw(html, id, &format!("The state machine; the execution is in {now}"), &description, run);
-        });
+        html.element(
+            "div",
+            &[
+                ("class", "picture scroll"),
+                ("tabindex", "0"),
+                ("role", "group"),
+                ("aria-labelledby", id),
+            ],
+            |html| {
+                let description = format!("It has entered, in this order: {}.", names.join(", "));
+                machine.draw(
+                    html,
+                    id,
+                    &format!("The state machine; the execution is in {now}"),
+                    &description,
+                    run,
+                );
+            },
+        );
         let is_told = |state: &str| {
-            let kind = machine.drawn().find(|drawn| drawn.name == state).map(|drawn| drawn.kind);
+            let kind = machine
+                .drawn()
+                .find(|drawn| drawn.name == state)
+                .map(|drawn| drawn.kind);
             kind.is_none_or(|kind| kind == Kind::Task) || run.now.as_deref() == Some(state)
         };
         html.element("ol", &[("class", "steps"), ("aria-label", "States so far")], |html| {
@@ -315,7 +347,11 @@ impl View<'_> {
             .collect();
         section(html, "held", "Locks and freezes", |html| {
             if locks.is_empty() && freezes.is_empty() {
-                html.leaf("p", &[("class", "card empty")], "Nothing is locked, and nothing is frozen.");
+                html.leaf(
+                    "p",
+                    &[("class", "card empty")],
+                    "Nothing is locked, and nothing is frozen.",
+                );
                 return;
             }
             html.element("ul", &[("class", "card held")], |html| {
@@ -389,7 +425,12 @@ impl View<'_> {
                     html.leaf("label", &[("for", "filter")], "Filter");
                     html.empty(
                         "input",
-                        &[("id", "filter"), ("type", "search"), ("autocomplete", "off"), ("spellcheck", "false")],
+                        &[
+                            ("id", "filter"),
+                            ("type", "search"),
+                            ("autocomplete", "off"),
+                            ("spellcheck", "false"),
+                        ],
                     );
                 });
             });
@@ -402,7 +443,9 @@ impl View<'_> {
                     html.leaf("caption", &[("class", "hidden")], "What is deployed where");
                     headers(
                         html,
-                        &["Project", "Config", "Account", "Region", "Release", "Commit", "By", "Deployed", "State"],
+                        &[
+                            "Project", "Config", "Account", "Region", "Release", "Commit", "By", "Deployed", "State",
+                        ],
                     );
                     html.element("tbody", &[("class", "rows")], |html| {
                         for config in &self.board.configs {
@@ -420,10 +463,10 @@ impl View<'_> {
             let owner = &config.owner;
             html.element("th", &[("scope", "row")], |html| {
                 if config.history.is_empty() {
-                    html.text(&owner.project);
+                    project(html, &owner.project);
                 } else {
                     let href = format!("#{}", html::id('p', &config.key()));
-                    html.leaf("a", &[("href", &href)], &owner.project);
+                    html.element("a", &[("href", &href)], |html| project(html, &owner.project));
                 }
             });
             cell(html, "Config", &owner.config);
@@ -457,7 +500,12 @@ impl View<'_> {
     }
 
     fn history(&self, html: &mut Html) {
-        let told: Vec<&Config> = self.board.configs.iter().filter(|config| !config.history.is_empty()).collect();
+        let told: Vec<&Config> = self
+            .board
+            .configs
+            .iter()
+            .filter(|config| !config.history.is_empty())
+            .collect();
         section(html, "history", "History", |html| {
             if told.is_empty() {
                 html.leaf("p", &[("class", "card empty")], "No releases to show.");
@@ -474,7 +522,11 @@ impl View<'_> {
     fn releases(&self, html: &mut Html, config: &Config) {
         let id = html::id('p', &config.key());
         // A single one was asked for.
-        let open: &[_] = if self.board.configs.len() == 1 { &[("open", "")] } else { &[] };
+        let open: &[_] = if self.board.configs.len() == 1 {
+            &[("open", "")]
+        } else {
+            &[]
+        };
         let attributes = [&[("id", id.as_str()), ("class", "config")], open].concat();
         html.element("details", &attributes, |html| {
             html.element("summary", &[], |html| {
@@ -484,24 +536,36 @@ impl View<'_> {
                 standing(html, config.standing());
             });
             let label = format!("{id}-table");
-            html.element("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-labelledby", &label)], |html| {
-                html.element("table", &[("class", "stack")], |html| {
-                    let caption = format!("Releases of {} {}, newest first", config.owner.project, config.owner.config);
-                    html.leaf("caption", &[("id", &label), ("class", "hidden")], &caption);
-                    headers(html, &["Release", "Outcome", "Commit", "By", "Started", "Took"]);
-                    let longest = config
-                        .history
-                        .iter()
-                        .filter_map(|release| release.duration(self.now))
-                        .map(|duration| duration.as_seconds_f64())
-                        .fold(1.0, f64::max);
-                    html.element("tbody", &[], |html| {
-                        for release in &config.history {
-                            self.release(html, release, longest);
-                        }
+            html.element(
+                "div",
+                &[
+                    ("class", "scroll"),
+                    ("tabindex", "0"),
+                    ("role", "region"),
+                    ("aria-labelledby", &label),
+                ],
+                |html| {
+                    html.element("table", &[("class", "stack")], |html| {
+                        let caption = format!(
+                            "Releases of {} {}, newest first",
+                            config.owner.project, config.owner.config
+                        );
+                        html.leaf("caption", &[("id", &label), ("class", "hidden")], &caption);
+                        headers(html, &["Release", "Outcome", "Commit", "By", "Started", "Took"]);
+                        let longest = config
+                            .history
+                            .iter()
+                            .filter_map(|release| release.duration(self.now))
+                            .map(|duration| duration.as_seconds_f64())
+                            .fold(1.0, f64::max);
+                        html.element("tbody", &[], |html| {
+                            for release in &config.history {
+                                self.release(html, release, longest);
+                            }
+                        });
                     });
-                });
-            });
+                },
+            );
         });
         html.line();
     }
@@ -517,11 +581,15 @@ impl View<'_> {
             });
             html.element("td", &[("data-of", "Commit")], |html| commit(html, release));
             cell(html, "By", who(release));
-            html.element("td", &[("data-of", "Started")], |html| self.time(html, &release.started_at));
+            html.element("td", &[("data-of", "Started")], |html| {
+                self.time(html, &release.started_at)
+            });
             html.element("td", &[("data-of", "Took")], |html| {
                 html.element("span", &[], |html| {
                     html.text(&took(release, self.now));
-                    let seconds = release.duration(self.now).map_or(0.0, |duration| duration.as_seconds_f64());
+                    let seconds = release
+                        .duration(self.now)
+                        .map_or(0.0, |duration| duration.as_seconds_f64());
                     bar(html, release, seconds / longest);
                 });
             });
@@ -531,9 +599,17 @@ impl View<'_> {
 
     /// The releases as bars, oldest first: how long each took. What did not succeed hangs below the line.
     fn spark(&self, html: &mut Html, config: &Config) {
-        let seconds = |release: &Release| release.duration(self.now).map_or(0.0, |duration| duration.as_seconds_f64());
+        let seconds = |release: &Release| {
+            release
+                .duration(self.now)
+                .map_or(0.0, |duration| duration.as_seconds_f64())
+        };
         let longest = config.history.iter().map(seconds).fold(1.0, f64::max);
-        let good = config.history.iter().filter(|release| release.status == Status::Success).count();
+        let good = config
+            .history
+            .iter()
+            .filter(|release| release.status.is(&Status::Success))
+            .count();
         let label = format!("{good} of the last {} succeeded", config.history.len());
         let width = (config.history.len() * 7).to_string();
         let attributes = [
@@ -546,11 +622,11 @@ impl View<'_> {
         html.element("svg", &attributes, |html| {
             for (number, release) in config.history.iter().rev().enumerate() {
                 let height = (seconds(release) / longest * 16.0).max(2.0);
-                let is_up = matches!(release.status, Status::Success | Status::Started);
+                let is_up = matches!(release.status, Said::Known(Status::Success | Status::Started));
                 let (top, height) = if is_up { (17.0 - height, height) } else { (18.5, 6.5) };
                 let (x, top, height) = ((number * 7).to_string(), format!("{top:.1}"), format!("{height:.1}"));
                 let attributes = [
-                    ("class", bar_class(release.status)),
+                    ("class", bar_class(release)),
                     ("x", x.as_str()),
                     ("y", top.as_str()),
                     ("width", "5"),
@@ -573,7 +649,13 @@ impl View<'_> {
     fn written(&self, at: &str) -> String {
         timestamp::parse(at).map_or_else(
             || "an unknown time".to_owned(),
-            |at| timestamp::format(at).chars().take(16).collect::<String>().replace('T', " "),
+            |at| {
+                timestamp::format(at)
+                    .chars()
+                    .take(16)
+                    .collect::<String>()
+                    .replace('T', " ")
+            },
         )
     }
 
@@ -597,7 +679,12 @@ fn section(html: &mut Html, id: &'static str, heading: &str, content: impl FnOnc
 
 /// What scrolls by itself when it is too wide, also by the keyboard.
 fn region(html: &mut Html, label: &'static str, content: impl FnOnce(&mut Html)) {
-    let attributes = [("class", "card scroll"), ("tabindex", "0"), ("role", "region"), ("aria-labelledby", label)];
+    let attributes = [
+        ("class", "card scroll"),
+        ("tabindex", "0"),
+        ("role", "region"),
+        ("aria-labelledby", label),
+    ];
     html.element("div", &attributes, content);
 }
 
@@ -624,7 +711,6 @@ fn standing(html: &mut Html, standing: Standing) {
         Standing::Dirty => ("dirty", "dirty"),
         Standing::Running => ("run", "running"),
         Standing::Failed => ("bad", "last failed"),
-        Standing::Refused => ("no", "last refused"),
         Standing::Good => ("ok", "deployed"),
         Standing::Unknown => ("none", "unknown"),
     };
@@ -632,18 +718,23 @@ fn standing(html: &mut Html, standing: Standing) {
 }
 
 fn outcome(html: &mut Html, release: &Release) {
-    let (class, word) = match release.status {
-        Status::Started => ("run", "running"),
-        Status::Success if release.operation == Operation::Plan => ("ok", "planned"),
-        Status::Success if release.no_changes => ("ok", "no changes"),
-        Status::Success => ("ok", "deployed"),
-        Status::FailureClean => ("bad", "failed"),
-        Status::FailureDirty => ("dirty", "failed dirty"),
-        Status::Refused => ("no", "refused"),
+    let is_plan = release.operation.is(&Operation::Plan);
+    let (class, word) = match &release.status {
+        Said::Known(Status::Started) => ("run", "running"),
+        Said::Known(Status::Success) if is_plan => ("ok", "planned"),
+        Said::Known(Status::Success) if release.no_changes => ("ok", "no changes"),
+        Said::Known(Status::Success) => ("ok", "deployed"),
+        Said::Known(Status::FailureClean) => ("bad", "failed"),
+        Said::Known(Status::FailureDirty) => ("dirty", "failed dirty"),
+        Said::Known(Status::Refused) => ("no", "refused"),
+        // Of a deployer of another version.
+        Said::Other(word) => ("none", word.as_str()),
     };
     tag(html, class, word);
-    if release.operation == Operation::Plan && release.status != Status::Success {
-        tag(html, "none", "plan");
+    match &release.operation {
+        Said::Known(Operation::Deploy) => {}
+        Said::Known(Operation::Plan) if release.status.is(&Status::Success) => {}
+        other => tag(html, "none", &other.to_string().to_lowercase()),
     }
 }
 
@@ -679,28 +770,54 @@ fn words(html: &mut Html, text: &str) {
     }
 }
 
-fn bar_class(status: Status) -> &'static str {
-    match status {
-        Status::Success => "ok-bar",
-        Status::Started => "run-bar",
-        Status::FailureDirty => "dirty-bar",
-        Status::FailureClean | Status::Refused => "bad-bar",
+fn bar_class(release: &Release) -> &'static str {
+    match release.status {
+        Said::Known(Status::Success) => "ok-bar",
+        Said::Known(Status::Started) => "run-bar",
+        Said::Known(Status::FailureDirty) => "dirty-bar",
+        Said::Known(Status::FailureClean | Status::Refused) => "bad-bar",
+        Said::Other(_) => "",
     }
 }
 
 /// The part that it took of the longest.
 fn bar(html: &mut Html, release: &Release, part: f64) {
     let width = format!("{:.1}", (part * BAR).clamp(2.0, BAR));
-    html.element("svg", &[("class", "bar"), ("width", "88"), ("height", "4"), ("aria-hidden", "true")], |html| {
-        html.empty(
-            "rect",
-            &[("class", bar_class(release.status)), ("width", &width), ("height", "4"), ("rx", "2")],
-        );
-    });
+    html.element(
+        "svg",
+        &[
+            ("class", "bar"),
+            ("width", "88"),
+            ("height", "4"),
+            ("aria-hidden", "true"),
+        ],
+        |html| {
+            html.empty(
+                "rect",
+                &[
+                    ("class", bar_class(release)),
+                    ("width", &width),
+                    ("height", "4"),
+                    ("rx", "2"),
+                ],
+            );
+        },
+    );
+}
+
+/// A project, which may be broken behind its slashes.
+fn project(html: &mut Html, name: &str) {
+    for part in name.split_inclusive('/') {
+        html.text(part);
+        if part.ends_with('/') {
+            html.empty("wbr", &[]);
+        }
+    }
 }
 
 fn name(html: &mut Html, owner: &Owner) {
-    html.text(&format!("{} ", owner.project));
+    project(html, &owner.project);
+    html.text(" ");
     html.leaf("small", &[], &owner.config);
 }
 
@@ -720,7 +837,11 @@ fn link_to(html: &mut Html, config: &Config) {
 /// The release, with the way to its execution in the console.
 fn release_id(html: &mut Html, release: &Release) {
     match console(&release.execution) {
-        Some(url) => html.leaf("a", &[("class", "id"), ("href", &url), ("rel", "noreferrer")], &release.release_id),
+        Some(url) => html.leaf(
+            "a",
+            &[("class", "id"), ("href", &url), ("rel", "noreferrer")],
+            &release.release_id,
+        ),
         None => html.leaf("span", &[("class", "id")], &release.release_id),
     }
 }
@@ -731,7 +852,8 @@ fn console(execution: &str) -> Option<String> {
     let ["arn", partition, "states", region, account, "execution", machine, name] = parts.as_slice() else {
         return None;
     };
-    let is_word = |text: &&&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let is_word =
+        |text: &&&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     let words = [partition, region, account, machine, name];
     if words.iter().filter(|word| is_word(word)).count() != words.len() {
         return None;
@@ -743,7 +865,9 @@ fn console(execution: &str) -> Option<String> {
         "aws-us-gov" => "console.amazonaws-us-gov.com",
         _ => return None,
     };
-    Some(format!("https://{region}.{host}/states/home?region={region}#/v2/executions/details/{execution}"))
+    Some(format!(
+        "https://{region}.{host}/states/home?region={region}#/v2/executions/details/{execution}"
+    ))
 }
 
 fn commit(html: &mut Html, release: &Release) {

@@ -50,7 +50,9 @@ impl Server {
         let unusable = |error: io::Error| {
             let help = "say another `--port`, or none: then a free one is taken";
             match error.kind() {
-                io::ErrorKind::AddrInUse => Fault::usage(format!("the port {port} of this machine is taken")).help(help),
+                io::ErrorKind::AddrInUse => {
+                    Fault::usage(format!("the port {port} of this machine is taken")).help(help)
+                }
                 _ => Fault::usage(format!("the port {port} of this machine cannot be had: {error}")).help(help),
             }
         };
@@ -83,7 +85,9 @@ impl Server {
             known: Mutex::new(None),
         });
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             // A connection that broke before it was taken, or no file handle left for it: the next one may do.
             let Ok((stream, _)) = self.listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -103,7 +107,9 @@ impl Server {
 fn secret() -> Result<String, Fault> {
     let mut bytes = [0; SECRET];
     getrandom::fill(&mut bytes).map_err(|_| Fault::failed("the operating system gives no random bytes"))?;
-    Ok(bytes.iter().fold(String::new(), |secret, byte| format!("{secret}{byte:02x}")))
+    Ok(bytes
+        .iter()
+        .fold(String::new(), |secret, byte| format!("{secret}{byte:02x}")))
 }
 
 struct Site<R> {
@@ -187,7 +193,10 @@ where
     let (answer, is_head) = match asked {
         Asked::Request(request) => (site.answer(&request).await, request.method == "HEAD"),
         Asked::Nothing => return Ok(()),
-        Asked::TooLarge => (Answer::words("431 Request Header Fields Too Large", "the request is too large"), false),
+        Asked::TooLarge => (
+            Answer::words("431 Request Header Fields Too Large", "the request is too large"),
+            false,
+        ),
         Asked::Garbled => (Answer::words("400 Bad Request", "this is no request"), false),
     };
     timeout(PATIENCE, async {
@@ -248,7 +257,11 @@ impl Request {
             ..Self::default()
         };
         for header in parsed.headers.iter() {
-            let value = || std::str::from_utf8(header.value).ok().map(|value| value.trim().to_owned());
+            let value = || {
+                std::str::from_utf8(header.value)
+                    .ok()
+                    .map(|value| value.trim().to_owned())
+            };
             match header.name.to_ascii_lowercase().as_str() {
                 "host" => request.hosts.push(value()?),
                 "sec-fetch-site" => request.site = Some(value()?),
@@ -264,7 +277,10 @@ impl Request {
     /// address from a file, is what a person does (Fetch Metadata, "Sec-Fetch-Site").
     fn is_foreign(&self) -> bool {
         let is = |field: &Option<String>, value: &str| field.as_deref() == Some(value);
-        let is_own = self.site.as_deref().is_none_or(|site| ["same-origin", "none"].contains(&site));
+        let is_own = self
+            .site
+            .as_deref()
+            .is_none_or(|site| ["same-origin", "none"].contains(&site));
         let is_visit = is(&self.mode, "navigate") && is(&self.destination, "document");
         !is_own && !is_visit
     }
@@ -301,7 +317,10 @@ where
             _ => ("", Part::Page),
         };
         if kind.is_empty() {
-            return Answer::words("404 Not Found", "there is nothing here; the command says the whole address");
+            return Answer::words(
+                "404 Not Found",
+                "there is nothing here; the command says the whole address",
+            );
         }
         match self.known().await {
             Ok(body) => Answer {
@@ -336,6 +355,9 @@ where
 
 /// Compares without telling by its time how much of a guess was right.
 fn same(one: &str, other: &str) -> bool {
-    let difference = one.bytes().zip(other.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b));
+    let difference = one
+        .bytes()
+        .zip(other.bytes())
+        .fold(0, |difference, (a, b)| difference | (a ^ b));
     one.len() == other.len() && difference == 0
 }

@@ -19,7 +19,10 @@ fn no_parser_has_to_forgive_anything() {
         // HTML, "Specifying the document's character encoding": within the first 1024 bytes.
         assert!(page.source[..1024].contains("<meta charset=\"utf-8\">"));
     }
-    assert!(!Page::parse("<!doctype html><p><b></p>").errors.is_empty(), "the parser is strict");
+    assert!(
+        !Page::parse("<!doctype html><p><b></p>").errors.is_empty(),
+        "the parser is strict"
+    );
 }
 
 #[test]
@@ -78,7 +81,11 @@ fn landmarks_tell_the_parts_of_the_page_apart() {
         let skip = page.elements("a")[0].attribute("href");
         let main = page.elements("main")[0].attribute("id");
         assert_eq!(skip.as_deref().and_then(|skip| skip.strip_prefix('#')), main.as_deref());
-        assert_eq!(page.elements("body")[0].children()[0].name(), "a", "the way over the header comes first");
+        assert_eq!(
+            page.elements("body")[0].children()[0].name(),
+            "a",
+            "the way over the header comes first"
+        );
     }
 }
 
@@ -114,7 +121,11 @@ fn pictures_and_fields_have_names() {
             let is_image = picture.attribute("role").as_deref() == Some("img") && is_named(&picture);
             assert!(is_hidden || is_image);
         }
-        let labelled: BTreeSet<String> = page.elements("label").iter().filter_map(|label| label.attribute("for")).collect();
+        let labelled: BTreeSet<String> = page
+            .elements("label")
+            .iter()
+            .filter_map(|label| label.attribute("for"))
+            .collect();
         for field in page.elements("input") {
             assert!(labelled.contains(&field.attribute("id").unwrap()));
         }
@@ -151,12 +162,18 @@ fn it_asks_nothing_of_anybody() {
         for element in page.all() {
             for (name, value) in element.attributes() {
                 let is_link = element.name() == "a" && name == "href";
-                assert!(!["src", "srcset", "action", "ping", "background"].contains(&name.as_str()), "{name}");
+                assert!(
+                    !["src", "srcset", "action", "ping", "background"].contains(&name.as_str()),
+                    "{name}"
+                );
                 if is_link {
                     let console = "https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/arn:";
                     assert!(value.starts_with('#') || value.starts_with(console), "{value}");
                 } else if name == "href" {
-                    assert!(element.name() == "link" && value.starts_with("data:image/svg+xml,"), "{value}");
+                    assert!(
+                        element.name() == "link" && value.starts_with("data:image/svg+xml,"),
+                        "{value}"
+                    );
                 }
             }
         }
@@ -185,7 +202,11 @@ fn only_its_own_style_sheet_and_script_are_let_in() {
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
         let is_live = page.elements("body")[0].attribute("data-live").is_some();
-        assert!(policy.contains(if is_live { "connect-src 'self';" } else { "connect-src 'none';" }));
+        assert!(policy.contains(if is_live {
+            "connect-src 'self';"
+        } else {
+            "connect-src 'none';"
+        }));
         for element in page.all() {
             for (name, value) in element.attributes() {
                 // The policy would keep them from working.
@@ -197,5 +218,6 @@ fn only_its_own_style_sheet_and_script_are_let_in() {
 }
 
 fn is_named(element: &Element) -> bool {
-    element.attribute("aria-labelledby").is_some() || element.attribute("aria-label").is_some_and(|label| !label.is_empty())
+    element.attribute("aria-labelledby").is_some()
+        || element.attribute("aria-label").is_some_and(|label| !label.is_empty())
 }

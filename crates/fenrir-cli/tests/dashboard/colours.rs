@@ -37,7 +37,9 @@ fn schemes() -> [Colours; 2] {
 }
 
 fn colours(css: &str) -> Colours {
-    let declarations = css.split(['{', '}', ';', '\n']).filter_map(|part| part.trim().strip_prefix("--"));
+    let declarations = css
+        .split(['{', '}', ';', '\n'])
+        .filter_map(|part| part.trim().strip_prefix("--"));
     declarations
         .map(|declaration| {
             let (name, value) = declaration.split_once(':').unwrap();
@@ -51,7 +53,13 @@ fn colours(css: &str) -> Colours {
 
 /// WCAG 2.2, "relative luminance".
 fn luminance(colour: [f64; 3]) -> f64 {
-    let [red, green, blue] = colour.map(|part| if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) });
+    let [red, green, blue] = colour.map(|part| {
+        if part <= 0.04045 {
+            part / 12.92
+        } else {
+            ((part + 0.055) / 1.055).powf(2.4)
+        }
+    });
     0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
@@ -96,8 +104,14 @@ fn both_schemes_have_every_colour_that_is_used_and_there_is_no_other() {
     assert_eq!(used.iter().collect::<BTreeSet<_>>(), names);
     // Every colour of text is in the table above.
     let text: BTreeSet<&str> = PAIRS.iter().map(|(text, _)| *text).collect();
-    for rest in STYLE.split(['{', ';']).filter_map(|part| part.trim().strip_prefix("color:")) {
-        let name = rest.trim_end_matches('}').trim_start_matches("var(--").trim_end_matches(')');
+    for rest in STYLE
+        .split(['{', ';'])
+        .filter_map(|part| part.trim().strip_prefix("color:"))
+    {
+        let name = rest
+            .trim_end_matches('}')
+            .trim_start_matches("var(--")
+            .trim_end_matches(')');
         let name = name.split(['}', ')']).next().unwrap();
         assert!(text.contains(name) || name == "inherit", "{rest}");
     }
@@ -107,7 +121,9 @@ fn both_schemes_have_every_colour_that_is_used_and_there_is_no_other() {
 
 #[test]
 fn nothing_moves_for_those_who_do_not_want_it() {
-    let (before, rest) = STYLE.split_once("@media (prefers-reduced-motion:no-preference)").unwrap();
+    let (before, rest) = STYLE
+        .split_once("@media (prefers-reduced-motion:no-preference)")
+        .unwrap();
     let after = rest.split_once("\n}\n").unwrap().1;
     for word in ["animation", "transition", "@keyframes"] {
         assert!(!before.contains(word) && !after.contains(word), "{word}");

@@ -29,7 +29,14 @@ impl Page {
             ..ParseOpts::default()
         };
         let dom = parse_document(RcDom::default(), options).one(source);
-        let root = dom.document.children.borrow().iter().find(|node| is_element(node)).unwrap().clone();
+        let root = dom
+            .document
+            .children
+            .borrow()
+            .iter()
+            .find(|node| is_element(node))
+            .unwrap()
+            .clone();
         let errors = dom.errors.borrow().iter().map(ToString::to_string).collect();
         Self {
             root: Element(root),
@@ -75,7 +82,10 @@ impl Element {
     }
 
     pub fn attribute(&self, name: &str) -> Option<String> {
-        self.attributes().into_iter().find(|(have, _)| have == name).map(|(_, value)| value)
+        self.attributes()
+            .into_iter()
+            .find(|(have, _)| have == name)
+            .map(|(_, value)| value)
     }
 
     /// This element and those in it.
@@ -89,11 +99,19 @@ impl Element {
 
     pub fn children(&self) -> Vec<Self> {
         let children = self.0.children.borrow();
-        children.iter().filter(|node| is_element(node)).cloned().map(Self).collect()
+        children
+            .iter()
+            .filter(|node| is_element(node))
+            .cloned()
+            .map(Self)
+            .collect()
     }
 
     pub fn elements(&self, name: &str) -> Vec<Self> {
-        self.all().into_iter().filter(|element| element.name() == name).collect()
+        self.all()
+            .into_iter()
+            .filter(|element| element.name() == name)
+            .collect()
     }
 
     /// The text right in it, of a style sheet or a script too.

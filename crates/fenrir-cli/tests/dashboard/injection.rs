@@ -37,7 +37,11 @@ fn replace(value: &mut Value, name: &str, hostile: &str, count: &mut usize) {
         Value::String(text) => {
             // Keys tell one thing from another, so they stay different.
             *count += 1;
-            *text = if ["project", "key"].contains(&name) { format!("{hostile}{count}") } else { hostile.to_owned() };
+            *text = if ["project", "key"].contains(&name) {
+                format!("{hostile}{count}")
+            } else {
+                hostile.to_owned()
+            };
         }
         Value::Array(values) => values.iter_mut().for_each(|value| replace(value, name, hostile, count)),
         Value::Object(fields) => {

@@ -59,7 +59,10 @@ fn the_page_is_as_written() {
         fs::write(&path, &seen).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap();
-    assert!(seen == written, "the page is another one; FENRIR_BLESS=1 accepts it:\n{seen}");
+    assert!(
+        seen == written,
+        "the page is another one; FENRIR_BLESS=1 accepts it:\n{seen}"
+    );
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn the_page_says_what_the_board_knows() {
         for word in [&owner.project, &owner.config, &owner.account, &owner.region] {
             assert!(text.contains(word.as_str()), "{word}");
         }
-        for release in config.history.iter().chain(&config.deployed) {
+        for release in config.history.iter().chain(&config.deployed).chain(&config.running) {
             assert!(text.contains(&release.release_id), "{}", release.release_id);
             for line in release.cause.iter().flat_map(|cause| cause.lines()) {
                 assert!(text.contains(&line.replace('`', "")), "{line}");
@@ -82,7 +85,10 @@ fn the_page_says_what_the_board_knows() {
             }
         }
         for freeze in &config.freezes {
-            assert!(text.contains(&freeze.reason) && text.contains(&freeze.who), "{freeze:?}");
+            assert!(
+                text.contains(&freeze.reason) && text.contains(&freeze.who),
+                "{freeze:?}"
+            );
         }
         if let Some(lock) = &config.lock {
             assert!(text.contains(&lock.release_id));
@@ -92,7 +98,15 @@ fn the_page_says_what_the_board_knows() {
     for note in &board.notes {
         assert!(text.contains(&note.replace('`', "")), "{note}");
     }
-    for word in ["2026-11-21 16:43", "15 h ago", "3 min 21 s", "running now", "last failed", "dirty", "frozen"] {
+    for word in [
+        "2026-11-21 16:43",
+        "15 h ago",
+        "3 min 21 s",
+        "running now",
+        "last failed",
+        "dirty",
+        "frozen",
+    ] {
         assert!(text.contains(word), "{word}");
     }
 }
@@ -100,10 +114,17 @@ fn the_page_says_what_the_board_knows() {
 #[test]
 fn the_figures_count_what_the_board_knows() {
     let figures = board().figures();
-    assert_eq!((figures.configs, figures.running, figures.dirty, figures.frozen), (4, 1, 1, 1));
+    assert_eq!(
+        (figures.configs, figures.running, figures.dirty, figures.frozen),
+        (4, 1, 1, 1)
+    );
     // Refused at 16:15, dirty at 06:03, failed at 01:44; what is older than a day does not count.
     assert_eq!(figures.failed, 3);
-    let standings: Vec<Standing> = board().configs.iter().map(fenrir_cli::dashboard::board::Config::standing).collect();
+    let standings: Vec<Standing> = board()
+        .configs
+        .iter()
+        .map(fenrir_cli::dashboard::board::Config::standing)
+        .collect();
     assert_eq!(
         standings,
         [Standing::Running, Standing::Failed, Standing::Dirty, Standing::Good]
@@ -114,7 +135,10 @@ fn the_figures_count_what_the_board_knows() {
 fn the_picture_shows_where_an_execution_is_and_was() {
     let page = Page::parse(&page(&board(), Form::Live));
     let states = |class: &str| -> Vec<String> {
-        let marks = page.elements("g").into_iter().filter(|mark| mark.attribute("class").as_deref() == Some(class));
+        let marks = page
+            .elements("g")
+            .into_iter()
+            .filter(|mark| mark.attribute("class").as_deref() == Some(class));
         marks.map(|mark| mark.text()).collect()
     };
     assert_eq!(states("state now"), ["WaitForExecute"]);
@@ -130,7 +154,17 @@ fn the_picture_shows_where_an_execution_is_and_was() {
         "Executed?",
     ];
     assert_eq!(states("state past"), past);
-    assert_eq!(states("state"), ["CleanUp", "ReleaseLock", "Success?", "Success", "FailureClean", "FailureDirty"]);
+    assert_eq!(
+        states("state"),
+        [
+            "CleanUp",
+            "ReleaseLock",
+            "Success?",
+            "Success",
+            "FailureClean",
+            "FailureDirty"
+        ]
+    );
     let steps = page.elements("ol");
     assert_eq!(steps.len(), 1);
     let now: Vec<String> = steps[0]

@@ -46,7 +46,8 @@ async fn served_with(board: Result<Board, &'static str>) -> Served {
 impl Served {
     async fn get(&self, path: &str, headers: &[&str]) -> String {
         let host = format!("Host: {}", self.host);
-        self.ask(&format!("GET {path} HTTP/1.1"), &[&[host.as_str()], headers].concat()).await
+        self.ask(&format!("GET {path} HTTP/1.1"), &[&[host.as_str()], headers].concat())
+            .await
     }
 
     async fn ask(&self, line: &str, headers: &[&str]) -> String {
@@ -85,7 +86,10 @@ async fn whoever_has_the_address_gets_the_page_and_its_data() {
         "x-frame-options: DENY".to_owned(),
         "referrer-policy: no-referrer".to_owned(),
         "cross-origin-resource-policy: same-origin".to_owned(),
-        format!("content-security-policy: {}; frame-ancestors 'none'", policy(Form::Live)),
+        format!(
+            "content-security-policy: {}; frame-ancestors 'none'",
+            policy(Form::Live)
+        ),
     ] {
         assert!(head.lines().any(|line| line == header), "{header} is not in\n{head}");
     }
@@ -109,7 +113,10 @@ async fn a_head_is_a_page_without_its_body() {
 async fn without_the_secret_there_is_nothing() {
     let served = served().await;
     let secret = served.path.trim_matches('/').to_owned();
-    assert!(secret.len() >= 32 && secret.bytes().all(|b| b.is_ascii_hexdigit()), "{secret}");
+    assert!(
+        secret.len() >= 32 && secret.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{secret}"
+    );
     let wrong = "0".repeat(secret.len());
     for path in [
         "/".to_owned(),
@@ -137,7 +144,15 @@ async fn a_name_that_leads_here_by_somebody_elses_dns_is_refused() {
     let served = served().await;
     let line = format!("GET {} HTTP/1.1", served.path);
     let port = served.host.split(':').nth(1).unwrap();
-    for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1", "localhost", "127.0.0.1:1", "", "0.0.0.0"] {
+    for host in [
+        "evil.example",
+        &format!("evil.example:{port}"),
+        "127.0.0.1",
+        "localhost",
+        "127.0.0.1:1",
+        "",
+        "0.0.0.0",
+    ] {
         let answer = served.ask(&line, &[&format!("Host: {host}")]).await;
         assert_eq!(status(&answer), "421", "{host}");
     }
@@ -165,9 +180,21 @@ async fn another_sites_page_gets_nothing() {
         }
     }
     for own in [
-        &["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"][..],
-        &["Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"],
-        &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"],
+        &[
+            "Sec-Fetch-Site: none",
+            "Sec-Fetch-Mode: navigate",
+            "Sec-Fetch-Dest: document",
+        ][..],
+        &[
+            "Sec-Fetch-Site: same-origin",
+            "Sec-Fetch-Mode: cors",
+            "Sec-Fetch-Dest: empty",
+        ],
+        &[
+            "Sec-Fetch-Site: cross-site",
+            "Sec-Fetch-Mode: navigate",
+            "Sec-Fetch-Dest: document",
+        ],
     ] {
         assert_eq!(status(&served.get(&served.path, own).await), "200", "{own:?}");
     }
@@ -178,7 +205,9 @@ async fn it_can_only_be_read() {
     let served = served().await;
     let host = format!("Host: {}", served.host);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "get"] {
-        let answer = served.ask(&format!("{method} {} HTTP/1.1", served.path), &[&host]).await;
+        let answer = served
+            .ask(&format!("{method} {} HTTP/1.1", served.path), &[&host])
+            .await;
         assert_eq!(status(&answer), "405", "{method}");
         assert!(answer.contains("\r\nallow: GET, HEAD\r\n"));
     }
@@ -187,7 +216,12 @@ async fn it_can_only_be_read() {
 #[tokio::test]
 async fn what_is_no_request_is_told_so() {
     let served = served().await;
-    for garbage in ["\u{16}\u{3}\u{1}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9\r\n\r\n", "GET / HTTP/1.1\r\nno header\r\n\r\n"] {
+    for garbage in [
+        "\u{16}\u{3}\u{1}\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET / HTTP/9\r\n\r\n",
+        "GET / HTTP/1.1\r\nno header\r\n\r\n",
+    ] {
         assert_eq!(status(&served.send(garbage).await), "400", "{garbage:?}");
     }
     let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(20_000));
