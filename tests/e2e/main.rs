@@ -14,6 +14,7 @@
 mod agreement;
 mod bad_releases;
 mod command;
+mod dashboard;
 mod failures;
 mod people;
 mod places;

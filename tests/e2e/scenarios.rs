@@ -32,7 +32,7 @@ pub(crate) fn queue() -> Value {
 }
 
 /// A queue that SQS refuses: the longest visibility timeout is 43,200 seconds.
-fn impossible_queue() -> Value {
+pub(crate) fn impossible_queue() -> Value {
     json!({"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 99_999}})
 }
 

@@ -6,6 +6,7 @@ use crate::text::Text;
 
 /// Every `type` of a line of JSON, and what the line tells: `docs/reference.md` shows them.
 pub const TYPES: &[(&str, &str)] = &[
+    ("dashboard", "the page is served at `url`, which is a secret"),
     (
         "detached",
         "a deploy was started and is not followed (`deploy --no-wait`)",
@@ -17,6 +18,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ),
     ("event", "CloudFormation did something to a resource"),
     ("execution", "the execution was started, and where to watch it"),
+    ("exported", "the dashboard was written"),
     ("freeze", "something is frozen now (`lock`)"),
     ("halt", "a deploy was asked to stop"),
     ("heartbeat", "nothing happened for a while, and the deploy goes on"),

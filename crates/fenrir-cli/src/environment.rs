@@ -32,8 +32,13 @@ pub const CI: &str = "CI";
 /// The kind of the terminal; `dumb` is neither coloured nor drawn on.
 pub const TERM: &str = "TERM";
 
+/// The screen of X11. Without it, and without [`WAYLAND_DISPLAY`], no browser is opened.
+pub const DISPLAY: &str = "DISPLAY";
+/// The screen of Wayland.
+pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
+
 /// Every variable and what it is for: `fenrir --help` and `docs/reference.md` are made of this.
-pub const VARIABLES: [(&str, &str); 14] = [
+pub const VARIABLES: [(&str, &str); 16] = [
     (REGION, "region of the application"),
     (PROFILE, "profile of `~/.aws/config`"),
     (ENDPOINT_URL, "where AWS is, such as a local one"),
@@ -50,6 +55,8 @@ pub const VARIABLES: [(&str, &str); 14] = [
     (COLUMNS, "columns of the terminal"),
     (CI, "set by build servers: nothing is drawn twice"),
     (TERM, "the kind of the terminal"),
+    (DISPLAY, "the screen to open a browser on, of X11"),
+    (WAYLAND_DISPLAY, "the same, of Wayland"),
     ("AWS_ACCESS_KEY_ID, ...", "credentials, as for every AWS tool"),
 ];
 

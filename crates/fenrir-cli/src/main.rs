@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
-use fenrir_cli::commands::{attach, completions, deploy, explain, halt, lock, man, package, unlock, validate};
+use fenrir_cli::commands::{
+    attach, completions, dashboard, deploy, explain, halt, lock, man, package, unlock, validate,
+};
 use fenrir_cli::printer::Printer;
 use fenrir_cli::settings;
 
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
         Command::Halt(arguments) => halt::run(arguments, &mut printer),
         Command::Lock(arguments) => lock::run(arguments, &mut printer),
         Command::Unlock(arguments) => unlock::run(arguments, &mut printer),
+        Command::Dashboard(arguments) => dashboard::run(arguments, &mut printer),
         Command::Validate(arguments) => validate::run(arguments, &mut printer),
         Command::Completions(arguments) => completions::run(arguments, &mut printer),
         Command::Man(arguments) => man::run(arguments, &mut printer),

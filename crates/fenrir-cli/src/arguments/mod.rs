@@ -8,6 +8,10 @@ use clap_complete::Shell;
 
 use crate::{environment, exit};
 
+mod dashboard;
+
+pub use dashboard::Dashboard;
+
 const ABOUT: &str = "\
 Deploys AWS SAM applications through the Fenrir deployer.
 
@@ -110,6 +114,8 @@ pub enum Command {
     Lock(Lock),
     /// End a freeze, or remove the lock that a dirty end has kept
     Unlock(Unlock),
+    /// Show what is deployed where, what runs and what needs somebody, as a page
+    Dashboard(Dashboard),
     /// Judge a template by the deployer's rules, without AWS
     Validate(Validate),
     /// Tell what a rule does, why, and how to obey it
@@ -169,6 +175,11 @@ impl Command {
             Self::Halt(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
             Self::Lock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
             Self::Unlock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Dashboard(arguments) => Some(Wanted {
+                config: arguments.config.clone(),
+                aws: Some(&mut arguments.aws),
+                ..Wanted::default()
+            }),
             Self::Validate(arguments) => Some(Wanted {
                 template: arguments.template.clone(),
                 config: arguments.config.clone(),

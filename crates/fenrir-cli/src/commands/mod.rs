@@ -7,6 +7,7 @@ use crate::fault::{Fault, Stop};
 
 pub mod attach;
 pub mod completions;
+pub mod dashboard;
 pub mod deploy;
 pub mod explain;
 pub mod halt;

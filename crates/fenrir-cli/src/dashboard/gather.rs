@@ -129,7 +129,7 @@ impl Source {
             made_at: timestamp::format(now),
             account: self.account.clone(),
             region: self.region.clone(),
-            notes: reading.notes,
+            notes: self.narrowed().into_iter().chain(reading.notes).collect(),
             configs,
         })
     }
@@ -374,6 +374,28 @@ impl Source {
                 .push("Where running deploys are is not shown: you may not read the executions.".to_owned());
         }
         Ok(())
+    }
+
+    /// What was asked for, when that is not all.
+    fn narrowed(&self) -> Option<String> {
+        let Wishes {
+            project,
+            config,
+            account,
+            since,
+            ..
+        } = &self.wishes;
+        let since = since.as_ref().map(|since| since.replace('T', " ").replace('Z', " UTC"));
+        let parts: Vec<String> = [
+            ("project", project),
+            ("config", config),
+            ("account", account),
+            ("since", &since),
+        ]
+        .into_iter()
+        .filter_map(|(what, name)| name.as_ref().map(|name| format!("{what} {name}")))
+        .collect();
+        (!parts.is_empty()).then(|| format!("Only {}.", parts.join(", ")))
     }
 
     fn wants(&self, owner: &Owner) -> bool {
