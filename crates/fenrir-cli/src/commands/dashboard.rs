@@ -169,9 +169,8 @@ fn open(url: &str) -> Option<NamedTempFile> {
     let opener = if cfg!(target_os = "macos") {
         "open"
     } else {
-        let has_screen = [environment::WAYLAND_DISPLAY, environment::DISPLAY]
-            .iter()
-            .any(|name| std::env::var_os(name).is_some());
+        let has_x11 = std::env::var_os(environment::DISPLAY).is_some();
+        let has_screen = has_x11 || std::env::var_os(environment::WAYLAND_DISPLAY).is_some();
         has_screen.then_some("xdg-open")?
     };
     let mut file = tempfile::Builder::new()
