@@ -26,7 +26,7 @@ First steps:
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "fenrir", version, about = "Deploys AWS SAM applications through the Fenrir deployer", long_about = ABOUT)]
+#[command(name = "fenrir", bin_name = "fenrir", version, about = "Deploys AWS SAM applications through the Fenrir deployer", long_about = ABOUT)]
 #[command(after_long_help = format!("{FIRST_STEPS}\n\n{}\n\n{}", exit::HELP, environment::help()))]
 pub struct Arguments {
     /// How to answer.
