@@ -22,10 +22,6 @@ use crate::fault::{Fault, Stop};
 use crate::source::Source;
 use crate::upload;
 
-/// Bytes of a template up to which it travels inside of the release. An execution's input has at most 256 KiB (Step
-/// Functions quotas), and the first state hands on what it is given.
-const INLINE_LIMIT: usize = 65_536;
-
 /// What the developer says about a release beside its template.
 #[derive(Debug, Clone, Default)]
 pub struct Wishes {
@@ -82,8 +78,11 @@ pub fn unfit(problems: Vec<Problem>) -> Stop {
     }
 }
 
-/// Stores the release, with its template beside it when that is large, and starts the execution of its name. Returns
+/// Stores the release, with its template beside it, and starts the execution of its name. Returns
 /// the execution's ARN.
+///
+/// The template is never in the execution's input, however small it is: whoever may follow a deploy may read that, and
+/// the right to follow knows no projects; the bucket's keys do. Operators find the input short.
 ///
 /// # Errors
 /// The bucket or the state machine does not take it.
@@ -92,14 +91,12 @@ pub async fn start(aws: &Aws, release: &Release) -> Result<String, Fault> {
     let mut release = release.clone();
     if let TemplateSource::Inline { template } = &release.template {
         let text = template.to_string();
-        if text.len() > INLINE_LIMIT {
-            let key = format!("{}template.json", keys::release_prefix(&owner, &release.release_id));
-            upload::text(aws, &key, &text).await?;
-            release.template = TemplateSource::Stored {
-                template_uri: format!("s3://{}/{key}", aws.bucket),
-                template_sha256: hex(&Sha256::digest(text.as_bytes())),
-            };
-        }
+        let key = format!("{}template.json", keys::release_prefix(&owner, &release.release_id));
+        upload::text(aws, &key, &text).await?;
+        release.template = TemplateSource::Stored {
+            template_uri: format!("s3://{}/{key}", aws.bucket),
+            template_sha256: hex(&Sha256::digest(text.as_bytes())),
+        };
     }
     let input = value(&release).to_string();
     upload::text(aws, &keys::release(&owner, &release.release_id), &input).await?;
