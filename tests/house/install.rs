@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use fenrir_core::keys;
 use fenrir_core::owner::Owner;
-use serde_json::Value;
+use fenrir_install::template::{Kind, Local};
+use serde_json::{Value, json};
 
 use crate::files::{machine, members, template, text, texts};
 use crate::iam::{actions, statements};
@@ -180,4 +181,56 @@ fn the_parameters_are_the_templates() {
         .collect();
     let wanted: BTreeSet<String> = members(&house["Parameters"]).map(|(name, _)| name.to_owned()).collect();
     assert_eq!(told, wanted);
+}
+
+/// The version that the stacks say is the workspace's, so that command and deployer can be told apart.
+#[test]
+fn every_stack_says_the_version_of_the_workspace() {
+    for name in ["template.yml", "account.yml", "region.yml"] {
+        let template = template(name);
+        let version = &template["Mappings"]["Fenrir"]["Release"]["Version"];
+        assert_eq!(version, env!("CARGO_PKG_VERSION"), "{name}");
+        let found = json!({"Fn::FindInMap": ["Fenrir", "Release", "Version"]});
+        assert_eq!(template["Outputs"]["Version"]["Value"], found, "{name}");
+    }
+    let house = template("template.yml");
+    let tags = &house["Resources"]["StateMachine"]["Properties"]["Tags"];
+    assert!(tags["FenrirVersion"]["Fn::FindInMap"].is_array(), "{tags}");
+}
+
+/// `fenrir bootstrap` reads and changes the templates as lines of text: a YAML parser must see the same.
+#[test]
+fn what_bootstrap_reads_of_the_templates_is_what_they_say() {
+    for (kind, name) in [
+        (Kind::Deployer, "template.yml"),
+        (Kind::Account, "account.yml"),
+        (Kind::Region, "region.yml"),
+    ] {
+        let template = template(name);
+        let parameters: Vec<&str> = members(&template["Parameters"]).map(|(name, _)| name).collect();
+        assert_eq!(kind.parameters(), parameters, "{name}");
+        let retained: BTreeSet<&str> = members(&template["Resources"])
+            .filter(|(_, resource)| {
+                resource["DeletionPolicy"]
+                    .as_str()
+                    .is_some_and(|policy| policy.starts_with("Retain"))
+            })
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(kind.retained(), retained, "{name}");
+    }
+    let house = template("template.yml");
+    let properties = members(&house["Resources"]).map(|(_, resource)| &resource["Properties"]);
+    let codes: BTreeSet<&str> = properties
+        .filter_map(|properties| properties["CodeUri"].as_str())
+        .collect();
+    let read: BTreeSet<String> = Kind::Deployer
+        .locals()
+        .into_iter()
+        .filter_map(|local| match local {
+            Local::Code(name) => Some(format!("target/lambda/{name}/")),
+            Local::Definition => None,
+        })
+        .collect();
+    assert_eq!(read.iter().map(String::as_str).collect::<BTreeSet<_>>(), codes);
 }

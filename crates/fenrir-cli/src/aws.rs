@@ -104,18 +104,12 @@ impl Aws {
     /// One of them is missing or not accepted.
     pub async fn connect(arguments: &AwsArguments) -> Result<Self, Fault> {
         let given = arguments.state_machine.as_deref().map(state_machine).transpose()?;
-        let config = config(arguments).await;
-        let region = config
-            .region()
-            .map(ToString::to_string)
-            .filter(|region| !region.is_empty());
-        let region = region
-            .ok_or_else(|| Fault::usage("no region is given").help("set `AWS_REGION`, or say `--region REGION`"))?;
-        if let Some(problem) = region_problem(&region) {
-            return Err(Fault::usage(format!("`{region}` {problem}")));
-        }
-        prove_credentials(&config).await?;
-        let caller = caller(&config).await?;
+        let place = Place {
+            profile: arguments.profile.as_deref(),
+            region: arguments.region.as_deref(),
+            endpoint_url: arguments.endpoint_url.as_deref(),
+        };
+        let Session { config, region, caller } = place.session().await?;
         let account = arguments.account.clone().unwrap_or_else(|| caller.account.clone());
         let machine = given.unwrap_or_else(|| {
             let deployer = arguments.deployer_account.as_ref().unwrap_or(&caller.account);
@@ -153,24 +147,77 @@ impl Aws {
     }
 }
 
-/// Clients that notice soon when nobody is there. How often they try again is `AWS_MAX_ATTEMPTS`, as for every AWS tool.
-async fn config(arguments: &AwsArguments) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build());
-    if let Some(profile) = &arguments.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = &arguments.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &arguments.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    loader.load().await
+/// Where AWS is, as the arguments say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// Profile of `~/.aws/config`.
+    pub profile: Option<&'a str>,
+    /// Region.
+    pub region: Option<&'a str>,
+    /// Endpoint.
+    pub endpoint_url: Option<&'a str>,
 }
 
-/// A local AWS has no host for each bucket.
-fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+/// Credentials that AWS takes, and a region to use them in.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// For clients.
+    pub config: SdkConfig,
+    /// Region.
+    pub region: String,
+    /// Whose credentials they are.
+    pub caller: Caller,
+}
+
+impl Place<'_> {
+    /// Finds region and credentials, and asks STS whose they are.
+    ///
+    /// # Errors
+    /// One of them is missing or not accepted.
+    pub async fn session(self) -> Result<Session, Fault> {
+        let config = self.config().await;
+        let region = region(&config)?;
+        prove_credentials(&config).await?;
+        let caller = caller(&config).await?;
+        Ok(Session { config, region, caller })
+    }
+
+    /// Clients that notice soon when nobody is there. How often they try again is `AWS_MAX_ATTEMPTS`, as for every AWS
+    /// tool.
+    pub async fn config(self) -> SdkConfig {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build());
+        if let Some(profile) = self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = self.region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        if let Some(url) = self.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        loader.load().await
+    }
+}
+
+/// The region that was said, or the profile's.
+///
+/// # Errors
+/// There is none, or what there is is no region.
+pub fn region(config: &SdkConfig) -> Result<String, Fault> {
+    let region = config.region().map(ToString::to_string);
+    let region = region
+        .filter(|region| !region.is_empty())
+        .ok_or_else(|| Fault::usage("no region is given").help("set `AWS_REGION`, or say `--region REGION`"))?;
+    match region_problem(&region) {
+        Some(problem) => Err(Fault::usage(format!("`{region}` {problem}"))),
+        None => Ok(region),
+    }
+}
+
+/// S3. A local AWS has no host for each bucket.
+#[must_use]
+pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let own = config.endpoint_url().is_some();
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(own).build();
     aws_sdk_s3::Client::from_conf(config)
@@ -203,7 +250,10 @@ fn state_machine(arn: &str) -> Result<StateMachine, Fault> {
 }
 
 /// Asks for credentials before anything else: without them every call would fail with words about something else.
-async fn prove_credentials(config: &SdkConfig) -> Result<(), Fault> {
+///
+/// # Errors
+/// There are none, or they cannot be had.
+pub async fn prove_credentials(config: &SdkConfig) -> Result<(), Fault> {
     let help = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; for single sign-on, \
                 `eval \"$(aws configure export-credentials --format env)\"`";
     let without = || Fault::usage("there are no AWS credentials").help(help);
@@ -215,7 +265,11 @@ async fn prove_credentials(config: &SdkConfig) -> Result<(), Fault> {
     }
 }
 
-async fn caller(config: &SdkConfig) -> Result<Caller, Fault> {
+/// Whose credentials they are, as STS says.
+///
+/// # Errors
+/// It does not say.
+pub async fn caller(config: &SdkConfig) -> Result<Caller, Fault> {
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
     let answer = answer.map_err(|error| unusable("asking who you are", &fault("sts:GetCallerIdentity", &error)))?;
     match (answer.account, answer.arn) {

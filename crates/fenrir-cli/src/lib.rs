@@ -6,6 +6,7 @@ pub mod archive;
 pub mod arguments;
 pub mod artifacts;
 pub mod aws;
+pub mod bootstrap;
 pub mod commands;
 pub mod container;
 pub mod dashboard;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
 use fenrir_cli::commands::{
-    attach, completions, dashboard, deploy, explain, halt, lock, man, package, unlock, validate,
+    attach, bootstrap, completions, dashboard, deploy, explain, halt, lock, man, package, unlock, validate,
 };
 use fenrir_cli::printer::Printer;
 use fenrir_cli::settings;
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(arguments, &mut printer),
         Command::Man(arguments) => man::run(arguments, &mut printer),
         Command::Explain(arguments) => explain::run(arguments, &mut printer),
+        Command::Bootstrap(arguments) => bootstrap::run(arguments, &mut printer),
     });
     let exit = end.unwrap_or_else(|stop| {
         printer.stop(&stop);

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use fenrir_core::release::region_problem;
 
 use crate::{environment, exit};
 
+mod bootstrap;
 mod dashboard;
 
+pub use bootstrap::{AdministratorArguments, Bootstrap, WishArguments};
 pub use dashboard::Dashboard;
 
 const ABOUT: &str = "\
@@ -124,6 +127,8 @@ pub enum Command {
     Completions(Completions),
     /// Write the manual pages
     Man(Man),
+    /// Install or update the deployer, as an administrator
+    Bootstrap(Bootstrap),
 }
 
 /// What of a command `fenrir.toml` may fill in.
@@ -186,7 +191,7 @@ impl Command {
                 place: Some((&mut arguments.account, &mut arguments.region)),
                 ..Wanted::default()
             }),
-            Self::Package(_) | Self::Explain(_) | Self::Completions(_) | Self::Man(_) => None,
+            Self::Package(_) | Self::Explain(_) | Self::Completions(_) | Self::Man(_) | Self::Bootstrap(_) => None,
         }
     }
 }
@@ -516,6 +521,13 @@ pub(crate) fn account(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("an account id has 12 digits".to_owned())
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    match region_problem(text) {
+        Some(problem) => Err(problem.to_owned()),
+        None => Ok(text.to_owned()),
     }
 }
 

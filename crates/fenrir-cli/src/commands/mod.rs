@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 
 pub mod attach;
+pub mod bootstrap;
 pub mod completions;
 pub mod dashboard;
 pub mod deploy;
