@@ -33,7 +33,7 @@ use crate::version;
 /// "Template body size in a request".
 const INLINE: usize = 51_200;
 /// Between two looks, at first and at the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 
 /// CloudFormation of one account and region, with an administrator's own rights.
 #[derive(Debug, Clone)]
@@ -421,6 +421,22 @@ impl OwnStacks {
         if seen.status == Status::ReviewInProgress && others.is_ok_and(|others| others.is_empty()) {
             let _left = self.client.delete_stack().stack_name(&prepared.stack_arn).send().await;
         }
+    }
+
+    /// Brings a stack to what `template` and `wishes` say, without asking anybody.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`] and [`Self::execute`].
+    pub async fn install(
+        &self,
+        kind: Kind,
+        template: &str,
+        wishes: &BTreeMap<String, String>,
+        bucket: Option<&Bucket>,
+    ) -> Result<(), Error> {
+        let seen = self.look(kind).await?;
+        let prepared = self.prepare(kind, template, wishes, seen.as_ref(), bucket).await?;
+        self.execute(&prepared, &mut |_| {}).await
     }
 
     /// Executes a change set and follows it to its end; each event is told to `on_event`.

@@ -1,8 +1,7 @@
-//! Fenrir, installed in a local AWS by `tests/local_aws/install.py`, the way `make demo` does.
+//! Fenrir, installed in a local AWS by what `fenrir bootstrap` stands on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
@@ -12,9 +11,14 @@ use aws_sdk_sfn::config::Credentials;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use fenrir_core::owner::Owner;
 use fenrir_core::{house, keys, names};
+use fenrir_install::bucket::Bucket;
+use fenrir_install::lambdas::Code;
+use fenrir_install::package;
+use fenrir_install::stacks::OwnStacks;
+use fenrir_install::template::{Kind, Local};
 use serde_json::{Value, json};
 
-use crate::local_aws::{LocalAws, python, root};
+use crate::local_aws::{LocalAws, root};
 use crate::{Application, Run};
 
 /// How long an execution may take before the test gives up on it.
@@ -24,7 +28,8 @@ const PATIENCE: Duration = Duration::from_mins(3);
 #[derive(Debug)]
 pub struct Deployer {
     aws: LocalAws,
-    installed: Value,
+    bucket: String,
+    state_machine: String,
     config: Option<SdkConfig>,
 }
 
@@ -102,44 +107,34 @@ impl Deployer {
     /// that none need be built.
     pub fn install_in_process() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let template = std::fs::read_to_string(root().join("template.yml")).unwrap();
-        let codes = template
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("CodeUri: target/lambda/"));
-        for lambda in codes.map(|code| code.trim_end_matches('/')) {
-            std::fs::create_dir(folder.path().join(lambda)).unwrap();
-            std::fs::write(folder.path().join(lambda).join("bootstrap"), lambda).unwrap();
+        for lambda in codes() {
+            let path = folder.path().join(lambda);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join("bootstrap"), program(lambda)).unwrap();
         }
         Self::install_with(folder.path())
     }
 
     fn install_with(lambdas: &Path) -> Self {
         let aws = LocalAws::start(&["--stack-seconds", "0", "--change-set-seconds", "0.05"]);
-        let output = Command::new(python())
-            .arg(root().join("tests/local_aws/install.py"))
-            .args(["--endpoint", aws.endpoint(), "--lambdas"])
-            .arg(lambdas)
-            .args(["--target", Self::ACCOUNT, "--target", Self::OTHER_ACCOUNT])
-            .args(["--closed-account", Self::CLOSED_ACCOUNT])
-            .args(["--allow-region", Self::REGION, "--allow-region", Self::OTHER_REGION])
-            .args([
-                "--closed-region",
-                Self::CLOSED_REGION,
-                "--closed-region",
-                Self::TAKEN_REGION,
-            ])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "Fenrir is installed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let installed = serde_json::from_slice(&output.stdout).unwrap();
+        // On a thread of its own: whoever calls may have a runtime, which must not be blocked.
+        std::thread::scope(|scope| {
+            let installing = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(install(&aws, lambdas));
+            });
+            installing.join().unwrap();
+        });
         aws.turn(&json!({"stack_seconds": 0.1, "change_set_seconds": 0.2}));
         Self {
             aws,
-            installed,
+            bucket: house::bucket(Self::ACCOUNT, Self::REGION),
+            state_machine: format!(
+                "arn:aws:states:{}:{}:stateMachine:{}",
+                Self::REGION,
+                Self::ACCOUNT,
+                house::STATE_MACHINE
+            ),
             config: None,
         }
     }
@@ -151,12 +146,12 @@ impl Deployer {
 
     /// The bucket for releases of the home region.
     pub fn bucket(&self) -> &str {
-        self.installed["bucket"].as_str().unwrap()
+        &self.bucket
     }
 
     /// ARN of the state machine.
     pub fn state_machine(&self) -> &str {
-        self.installed["state_machine"].as_str().unwrap()
+        &self.state_machine
     }
 
     /// An application of `project` in the deployer's own account.
@@ -397,6 +392,77 @@ impl Deployer {
         let item = found.item?;
         Some(item.into_iter().map(|(name, value)| (name, plain(&value))).collect())
     }
+}
+
+/// The Lambdas, as the template names them.
+fn codes() -> impl Iterator<Item = &'static str> {
+    Kind::Deployer.locals().into_iter().filter_map(|local| match local {
+        Local::Code(name) => Some(name),
+        Local::Definition => None,
+    })
+}
+
+/// As much of a program as an installation looks at: the header of an ELF file for x86-64, and a name.
+fn program(name: &str) -> Vec<u8> {
+    let mut program = b"\x7fELF\x02\x01".to_vec();
+    program.resize(18, 0);
+    program.extend([62, 0]);
+    program.extend(name.as_bytes());
+    program
+}
+
+/// Installs deployer, region and accounts at once, and leaves those out that are to be closed.
+async fn install(aws: &LocalAws, lambdas: &Path) {
+    let home = aws.config(Deployer::ACCOUNT, Deployer::REGION).await;
+    let code =
+        Code::read(lambdas, &codes().collect::<Vec<_>>()).unwrap_or_else(|error| panic!("{error}: run `make lambdas`"));
+    let accounts = [Deployer::ACCOUNT, Deployer::OTHER_ACCOUNT, Deployer::CLOSED_ACCOUNT].join(",");
+    let regions = [
+        Deployer::REGION,
+        Deployer::OTHER_REGION,
+        Deployer::CLOSED_REGION,
+        Deployer::TAKEN_REGION,
+    ];
+    let parameters = |said: &[(&str, &str)]| -> BTreeMap<String, String> {
+        let said = said
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        said.collect()
+    };
+    let wishes = parameters(&[
+        ("Accounts", &accounts),
+        ("Regions", &regions.join(",")),
+        ("Architecture", code.architecture.name()),
+        ("DeletionProtection", "false"),
+    ]);
+    let deployer = async {
+        let bucket = Bucket::open(&home, Deployer::ACCOUNT, Deployer::REGION, "aws")
+            .await
+            .unwrap();
+        let packaged = package::deployer(&bucket, code.pack().unwrap()).await.unwrap();
+        let stacks = OwnStacks::new(&home, Deployer::ACCOUNT, Deployer::REGION);
+        let installed = stacks.install(Kind::Deployer, &packaged.template, &wishes, Some(&bucket));
+        installed.await.unwrap();
+    };
+    let region = async {
+        let stacks = OwnStacks::new(&home, Deployer::ACCOUNT, Deployer::OTHER_REGION);
+        let wishes = parameters(&[("Accounts", &accounts)]);
+        let installed = stacks.install(Kind::Region, Kind::Region.text(), &wishes, None);
+        installed.await.unwrap();
+    };
+    let account = async |account: &str| {
+        let config = aws.config(account, Deployer::REGION).await;
+        let stacks = OwnStacks::new(&config, account, Deployer::REGION);
+        let wishes = parameters(&[("DeployerAccount", Deployer::ACCOUNT)]);
+        let installed = stacks.install(Kind::Account, Kind::Account.text(), &wishes, None);
+        installed.await.unwrap();
+    };
+    tokio::join!(
+        deployer,
+        region,
+        account(Deployer::ACCOUNT),
+        account(Deployer::OTHER_ACCOUNT)
+    );
 }
 
 impl Run {
