@@ -8,6 +8,10 @@ use crate::text::Text;
 pub const TYPES: &[(&str, &str)] = &[
     ("dashboard", "the page is served at `url`, which is a secret"),
     (
+        "accounts",
+        "where may be deployed, and what is installed there (`bootstrap --list-accounts`)",
+    ),
+    (
         "detached",
         "a deploy was started and is not followed (`deploy --no-wait`)",
     ),
@@ -23,15 +27,21 @@ pub const TYPES: &[(&str, &str)] = &[
     ("halt", "a deploy was asked to stop"),
     ("heartbeat", "nothing happened for a while, and the deploy goes on"),
     ("info", "something that is said meanwhile"),
+    ("installation", "what is installed now (`bootstrap`)"),
     ("message", "a sentence as the answer"),
     ("package", "what was packed"),
     ("problem", "what is wrong at one place of a file"),
     ("release", "what is about to be deployed, and where to"),
+    ("removal", "a stack of Fenrir's own was removed (`bootstrap --remove`)"),
     (
         "result",
         "the deploy ended well: `outcome` is `deployed` or `no_changes`",
     ),
     ("rule", "a rule, explained"),
+    (
+        "stack_changes",
+        "what would change in one of Fenrir's own stacks (`bootstrap`)",
+    ),
     ("state", "the state machine entered a state"),
     ("unfrozen", "a freeze was ended"),
     ("unlocked", "a dirty lock was removed"),
