@@ -11,6 +11,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod comparison;
 mod files;
 mod iam;
 mod install;
