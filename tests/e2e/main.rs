@@ -18,6 +18,7 @@ mod dashboard;
 mod failures;
 mod people;
 mod places;
+mod plans;
 mod scenarios;
 mod terminal;
 mod workplace;

@@ -357,6 +357,9 @@ async fn a_developer_deploys_his_own_config_and_nobody_elses() {
     let deploy = |project: &str, config: &str, there: &[&str]| {
         developer.run(&jobs(project, config), &[&["deploy"], there].concat())
     };
+    let folder = jobs("payments/ledger", "production");
+    let plan = developer.run(&folder, &[&["plan"][..], &there].concat());
+    plan.ends(0, &["+ Jobs", "Plan: 1 to add"]);
     deploy("payments/ledger", "production", &there).ends(0, &["deployed"]);
     let elsewhere = [
         "--account",

@@ -30,6 +30,10 @@ pub const TYPES: &[(&str, &str)] = &[
     ("installation", "what is installed now (`bootstrap`)"),
     ("message", "a sentence as the answer"),
     ("package", "what was packed"),
+    (
+        "plan",
+        "what a deploy would do: `summary`, `changes`, `problems` (errors and warnings)",
+    ),
     ("problem", "what is wrong at one place of a file"),
     ("release", "what is about to be deployed, and where to"),
     ("removal", "a stack of Fenrir's own was removed (`bootstrap --remove`)"),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use fenrir_core::deployment::{ChangeSetStatus, Deployment};
+use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation};
 use fenrir_core::error::ErrorName;
 use fenrir_core::names;
 use fenrir_core::owner::Owner;
+use fenrir_core::plan::Plan;
 use fenrir_core::problem::Problem;
 use fenrir_core::template::Document;
 use fenrir_stacks::events::{Event, root_cause};
@@ -17,6 +18,7 @@ use crate::aws::Aws;
 use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::follow::{End, Follower};
+use crate::planned::Planned;
 use crate::printer::Printer;
 use crate::source::{self, Source};
 use crate::text::{Style, Text};
@@ -30,6 +32,8 @@ pub struct Ended<'a> {
     pub owner: &'a Owner,
     /// Its id.
     pub release_id: &'a str,
+    /// What it asked for.
+    pub operation: Operation,
     /// The template as the developer has it before him, where he has.
     pub template: Option<(&'a Source, &'a Document)>,
 }
@@ -74,18 +78,21 @@ impl Answer for Deployed<'_> {
 }
 
 impl Ended<'_> {
-    /// Says how it ended.
+    /// Says how it ended. A plan that has changes ends with [`Exit::Changes`], whoever asked for it.
     ///
     /// # Errors
     /// It failed, with the reason.
     pub async fn tell(&self, end: End, follower: &Follower<'_>, printer: &mut Printer) -> Result<Exit, Stop> {
         match end {
+            End::Succeeded(_) if self.operation == Operation::Plan => self.planned(printer).await,
             End::Succeeded(output) => {
                 self.succeeded(&output, follower.stack(), printer).await;
                 Ok(Exit::Success)
             }
             End::Detached(why) => Err(self.detached(&why).into()),
-            End::TimedOut => Err(self.broken_off(Exit::TimedOut, "the deploy timed out").into()),
+            End::TimedOut => Err(self
+                .broken_off(Exit::TimedOut, &format!("the {} timed out", self.what()))
+                .into()),
             End::Aborted(cause) => {
                 let why = format!("somebody stopped the execution{}", after_colon(&cause));
                 Err(self.broken_off(Exit::Dirty, &why).into())
@@ -127,7 +134,13 @@ impl Ended<'_> {
         printer: &mut Printer,
     ) -> Result<Exit, Stop> {
         let exit = exit(error);
-        if let Some((source, document)) = self.template
+        if self.operation == Operation::Plan
+            && exit == Exit::Failed
+            && let Some(plan) = self.own::<Plan>("changes.json").await
+        {
+            // What would be done shows why it may not be done.
+            printer.answer(&Planned::new(self.release_id, &plan));
+        } else if let Some((source, document)) = self.template
             && matches!(exit, Exit::Refused | Exit::Failed)
             && let Some(problems) = self.own::<Vec<Problem>>("problems.json").await
             && source::refuses(&problems)
@@ -156,14 +169,46 @@ impl Ended<'_> {
             Exit::Locked => Fault::new(exit, format!("the project is locked: {cause}")),
             Exit::Failed | Exit::TimedOut => Fault::new(
                 exit,
-                format!("the deploy failed, and nothing half-made is left: {cause}"),
+                format!("the {} failed, and nothing half-made is left: {cause}", self.what()),
             ),
             _ => self.broken_off(
                 exit,
-                &format!("the deploy failed, and something may be left: {error}: {cause}"),
+                &format!(
+                    "the {} failed, and something may be left: {error}: {cause}",
+                    self.what()
+                ),
             ),
         };
         Err(fault.into())
+    }
+
+    async fn planned(&self, printer: &mut Printer) -> Result<Exit, Stop> {
+        let Some(plan) = self.own::<Plan>("changes.json").await else {
+            let bucket = &self.aws.bucket;
+            let fault = Fault::failed(format!(
+                "the plan is made, and cannot be read: `changes.json` of release `{}` in `{bucket}`",
+                self.release_id
+            ));
+            return Err(fault
+                .help(
+                    "either the developer's policy lacks the right to read what Fenrir wrote (docs/install.md), or the \
+                     deployer is older or younger than this `fenrir`",
+                )
+                .into());
+        };
+        printer.answer(&Planned::new(self.release_id, &plan));
+        Ok(if plan.changes.is_empty() {
+            Exit::Success
+        } else {
+            Exit::Changes
+        })
+    }
+
+    fn what(&self) -> &'static str {
+        match self.operation {
+            Operation::Deploy => "deploy",
+            Operation::Plan => "plan",
+        }
     }
 
     async fn own<T: DeserializeOwned>(&self, name: &str) -> Option<T> {

@@ -41,5 +41,6 @@ Exit status:
   3    refused: the template or the release breaks a rule
   4    another deploy of this project and config holds the lock
   5    failed, and something is left: the lock is kept and the team was alerted
+  6    there are changes (`fenrir plan --detailed-exitcode`)
   124  the deploy timed out
   130  stopped watching; the deploy goes on";

@@ -180,6 +180,7 @@ impl<'a> Started<'a> {
             aws: &self.launch.aws,
             owner: &self.launch.owner,
             release_id: &self.launch.release.release_id,
+            operation: self.launch.release.operation,
             template: local.map(|local| (&local.source, &local.document)),
         }
     }

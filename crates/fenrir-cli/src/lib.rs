@@ -18,6 +18,7 @@ pub mod follow;
 pub mod interrupt;
 pub mod launch;
 pub mod package;
+pub mod planned;
 pub mod printer;
 pub mod progress;
 pub mod project;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
 use fenrir_cli::commands::{
-    attach, bootstrap, completions, dashboard, deploy, explain, halt, lock, man, package, unlock, validate,
+    attach, bootstrap, completions, dashboard, deploy, explain, halt, lock, man, package, plan, unlock, validate,
 };
 use fenrir_cli::printer::Printer;
 use fenrir_cli::settings;
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let settled = settings::apply(&mut arguments.command);
     let end = settled.and_then(|()| match &arguments.command {
         Command::Package(arguments) => package::run(arguments, &mut printer),
+        Command::Plan(arguments) => plan::run(arguments, &mut printer),
         Command::Deploy(arguments) => deploy::run(arguments, &mut printer),
         Command::Attach(arguments) => attach::run(arguments, &mut printer),
         Command::Halt(arguments) => halt::run(arguments, &mut printer),

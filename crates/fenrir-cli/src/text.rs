@@ -9,6 +9,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 /// Columns between two columns of a table, and between a name and its value.
 const GAP: usize = 2;
+/// Columns of a line that goes where there is no width.
+const LINE: usize = 100;
 /// Columns that a field's value needs beside its name; with less it stands below.
 const LEAST_VALUE: usize = 24;
 
@@ -194,6 +196,8 @@ pub struct Terminal {
 #[derive(Debug, Clone)]
 enum Block {
     Line(Vec<Cell>),
+    /// The first as one line where it fits, the second as lines where it does not.
+    Either(Vec<Cell>, Vec<Vec<Cell>>),
     Field(String, Cell),
     Table(Table),
 }
@@ -220,6 +224,22 @@ impl Text {
     pub fn end(&mut self) {
         let pieces = std::mem::take(&mut self.open);
         self.blocks.push(Block::Line(pieces));
+    }
+
+    /// Adds pieces to the line with something plain between them, and ends it.
+    pub fn joined(&mut self, pieces: impl IntoIterator<Item = Cell>, between: &str) {
+        for (number, piece) in pieces.into_iter().enumerate() {
+            if number > 0 {
+                self.plain(between);
+            }
+            self.open.push(piece);
+        }
+        self.end();
+    }
+
+    /// One line where it fits, and several where it does not. A file takes [`LINE`] columns.
+    pub fn either(&mut self, line: Vec<Cell>, lines: Vec<Vec<Cell>>) {
+        self.blocks.push(Block::Either(line, lines));
     }
 
     /// A whole line.
@@ -260,6 +280,17 @@ impl Text {
             text.push_str(&render_fields(&std::mem::take(&mut fields), terminal));
             match block {
                 Block::Line(pieces) => text.push_str(&line(pieces, terminal.colours)),
+                Block::Either(pieces, lines) => {
+                    let whole: usize = pieces.iter().map(Cell::width).sum();
+                    if whole <= terminal.width.unwrap_or(LINE) {
+                        text.push_str(line(pieces, terminal.colours).trim_end());
+                        text.push('\n');
+                    } else {
+                        lines
+                            .iter()
+                            .for_each(|pieces| text.push_str(&line(pieces, terminal.colours)));
+                    }
+                }
                 Block::Table(table) => text.push_str(&table.render(terminal)),
                 Block::Field(..) => {}
             }
@@ -378,6 +409,19 @@ mod tests {
             text.render(narrow(24)),
             "project\n  payments/ledger\nstate\n  SUCCESS\n\nproject\n  hello\nstate\n  FAILURE_DIRTY\n"
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_line_becomes_several() {
+        let mut text = Text::default();
+        let cells = |words: &[&str]| words.iter().map(|word| Cell::plain(*word)).collect::<Vec<_>>();
+        text.either(
+            cells(&["Timeout: ", "3 -> 5"]),
+            vec![cells(&["Timeout:"]), cells(&["  3"]), cells(&["  5"])],
+        );
+        assert_eq!(text.render(WIDE), "Timeout: 3 -> 5\n");
+        assert_eq!(text.render(narrow(15)), "Timeout: 3 -> 5\n");
+        assert_eq!(text.render(narrow(14)), "Timeout:\n  3\n  5\n");
     }
 
     #[test]

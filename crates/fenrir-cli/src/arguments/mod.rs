@@ -11,9 +11,11 @@ use crate::{environment, exit};
 
 mod bootstrap;
 mod dashboard;
+mod plan;
 
 pub use bootstrap::{AdministratorArguments, Bootstrap, WishArguments};
 pub use dashboard::Dashboard;
+pub use plan::Plan;
 
 const ABOUT: &str = "\
 Deploys AWS SAM applications through the Fenrir deployer.
@@ -24,6 +26,7 @@ The template says which project and config it is (`ProjectName` and `ConfigName`
 const FIRST_STEPS: &str = "\
 First steps:
   fenrir validate            is the template allowed? no AWS needed
+  fenrir plan                what would a deploy do?
   fenrir deploy              package, upload, deploy, follow
   fenrir explain F0004       what a rule does and why";
 
@@ -107,6 +110,8 @@ pub enum Colors {
 pub enum Command {
     /// Turn local code into zips that are the same bytes for the same files
     Package(Package),
+    /// Tell what a deploy would do, and do nothing
+    Plan(Plan),
     /// Package, upload and deploy, and follow until the end
     Deploy(Deploy),
     /// Follow a deploy that has started
@@ -171,6 +176,7 @@ impl Command {
     #[must_use]
     pub fn wanted(&mut self) -> Option<Wanted<'_>> {
         match self {
+            Self::Plan(arguments) => Some(Wanted::of_launch(&mut arguments.launch)),
             Self::Deploy(arguments) => Some(Wanted::of_launch(&mut arguments.launch)),
             Self::Attach(arguments) => Some(Wanted {
                 template: arguments.template.template.clone(),

@@ -30,7 +30,8 @@ pub fn run(arguments: &Attach, printer: &mut Printer) -> Result<Exit, Stop> {
 async fn attach(arguments: &Attach, printer: &mut Printer) -> Result<Exit, Stop> {
     let mut aws = Aws::connect(&arguments.aws).await?;
     let execution = aws.machine.execution(&arguments.release);
-    let owner = owner(&aws, &execution, &arguments.release).await?;
+    let release = release(&aws, &execution, &arguments.release).await?;
+    let owner = release.owner();
     if owner.region != aws.region {
         let (release, region) = (&arguments.release, &owner.region);
         let fault = Fault::usage(format!(
@@ -48,13 +49,18 @@ async fn attach(arguments: &Attach, printer: &mut Printer) -> Result<Exit, Stop>
         aws: &aws,
         owner: &owner,
         release_id: &arguments.release,
+        operation: release.operation,
         template: template.as_ref().map(|(source, document)| (source, document)),
     };
-    ended.tell(end, &follower, printer).await
+    Ok(match ended.tell(end, &follower, printer).await? {
+        // Nobody asked whether there are any.
+        Exit::Changes => Exit::Success,
+        exit => exit,
+    })
 }
 
-/// Whose deploy it is, by the release that the execution was started with.
-async fn owner(aws: &Aws, execution: &str, release: &str) -> Result<Owner, Fault> {
+/// The release that the execution was started with.
+async fn release(aws: &Aws, execution: &str, release: &str) -> Result<Release, Fault> {
     let answer = aws.sfn.describe_execution().execution_arn(execution).send().await;
     let answer = answer.map_err(|error| {
         let fault = fault("states:DescribeExecution", &error);
@@ -69,7 +75,7 @@ async fn owner(aws: &Aws, execution: &str, release: &str) -> Result<Owner, Fault
     })?;
     let input: Option<Value> = answer.input().and_then(|input| serde_json::from_str(input).ok());
     let release_read = input.and_then(|input| Release::parse(&input).ok());
-    release_read.map(|release| release.owner()).ok_or_else(|| {
+    release_read.ok_or_else(|| {
         Fault::usage(format!("the execution `{release}` was not started with a release"))
             .help("`fenrir attach` follows what `fenrir deploy` has started")
     })

@@ -15,6 +15,7 @@ pub mod halt;
 pub mod lock;
 pub mod man;
 pub mod package;
+pub mod plan;
 pub mod unlock;
 pub mod validate;
 
