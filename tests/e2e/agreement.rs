@@ -48,7 +48,7 @@ pub(crate) async fn tell(application: &Application, release_id: &str, ended: &En
     let same = |text: &str| without_ids(&text.replace(&owner.project, "project"));
     let record = deployer().record(owner, release_id).await.map(|record| {
         let plain = record.into_iter().map(|(name, value)| {
-            let differs = ["started_at", "ended_at", "stored", "metadata"].contains(&name.as_str());
+            let differs = ["started_at", "deadline", "ended_at", "stored", "metadata"].contains(&name.as_str());
             let value = if differs { "there".to_owned() } else { same(&value) };
             (name, value)
         });

@@ -10,6 +10,7 @@
 )]
 
 mod lock;
+mod measures;
 mod records;
 mod release_lock;
 mod store;

@@ -55,6 +55,7 @@ pub(crate) fn record(name: &str, status: Status) -> Record {
         execution: execution(name),
         operation: Operation::Deploy,
         started_at: "2026-11-21T22:06:31Z".to_owned(),
+        deadline: None,
         ended_at: None,
         metadata: [("commit".to_owned(), "abc".to_owned())].into(),
         stack: "fenrir-team-app-test--x".to_owned(),

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use fenrir_core::deployment::{
     Caught, ChangeSetStatus, Deployment, Execution, Head, Manifest, ManifestAt, Operation, Pointer, Progress, Stack,
-    Wait,
+    Times, Wait,
 };
 use fenrir_core::error::StepError;
 use fenrir_core::owner::Owner;
@@ -216,6 +216,7 @@ impl Bench {
             manifest: ManifestAt::Here(manifest),
             change_set: None,
             wait: Wait::first(),
+            times: Times::default(),
             halt: None,
             failure: None,
             error: None,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fenrir_core::deployment::{
-    Deployment, Execution, Failure, Head, Manifest, ManifestAt, Operation, Stack, Wait, cut,
+    Deployment, Execution, Failure, Head, Manifest, ManifestAt, Operation, Stack, Times, Wait, cut,
 };
 use fenrir_core::error::StepError;
 use fenrir_core::owner::Owner;
@@ -197,6 +197,7 @@ impl Cloud {
             },
             change_set: None,
             wait: Wait::default(),
+            times: Times::default(),
             halt: None,
             failure: None,
             error: None,

@@ -12,6 +12,7 @@
 )]
 
 mod cloud;
+mod console;
 mod explanation;
 mod pace;
 mod size;

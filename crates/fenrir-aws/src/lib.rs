@@ -1,5 +1,7 @@
 //! What an error of the AWS SDK means for Fenrir: [`fault`] turns any of them into a [`Fault`], which says whether to
-//! try again, which right is missing, or what the service refused.
+//! try again, which right is missing, or what the service refused. [`calls`] counts what is asked of AWS.
+
+pub mod calls;
 
 use std::error::Error;
 

@@ -55,6 +55,9 @@ pub struct Deployment {
     pub change_set: Option<ChangeSet>,
     /// How long the next Wait state waits.
     pub wait: Wait,
+    /// When its phases ended.
+    #[serde(default, skip_serializing_if = "Times::is_empty")]
+    pub times: Times,
     /// Somebody asked the deploy to stop, and a step has seen it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halt: Option<Halt>,
@@ -110,6 +113,27 @@ impl Deployment {
         start
             .zip(deadline)
             .map_or(Duration::ZERO, |(start, deadline)| deadline - start)
+    }
+}
+
+/// When the phases of a deploy ended: RFC 3339, to the millisecond. The execution says when it started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Times {
+    /// The release was validated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validated: Option<String>,
+    /// The change set was made and judged, or will not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set: Option<String>,
+    /// The stack came to rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executed: Option<String>,
+}
+
+impl Times {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Points in time as text: RFC 3339, always written in UTC with whole seconds.
+//! Points in time as text: RFC 3339, always written in UTC with whole seconds where people read it.
 
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -14,6 +14,16 @@ pub fn parse(text: &str) -> Option<OffsetDateTime> {
 pub fn format(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
     at.replace_nanosecond(0)
+        .unwrap_or(at)
+        .format(&Rfc3339)
+        .unwrap_or_default()
+}
+
+/// `2026-11-21T22:06:31.123Z`: to the millisecond, for what is measured.
+#[must_use]
+pub fn exact(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    at.replace_millisecond(at.millisecond())
         .unwrap_or(at)
         .format(&Rfc3339)
         .unwrap_or_default()

@@ -8,11 +8,15 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::SharedCredentialsProvider;
+use aws_smithy_http_client::{Builder, tls};
+use fenrir_aws::calls::Calls;
 use fenrir_core::deployment::Head;
 use fenrir_core::error::{ErrorName, StepError};
+use fenrir_core::problem::Problem;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
+use crate::metrics::{Measure, Metrics};
 use crate::session::{NoSession, Session};
 use crate::settings::Settings;
 
@@ -44,6 +48,8 @@ pub struct Environment {
     // One session, of the release at hand: the session of another release is dropped before anything else happens.
     session: Mutex<Option<Session>>,
     clock: Clock,
+    calls: Calls,
+    metrics: Metrics,
 }
 
 /// Where a step's time comes from.
@@ -80,7 +86,7 @@ impl Environment {
         Ok(Self::new(step, settings, own.build()))
     }
 
-    /// An environment of given parts; retries and timeouts of `own` are set to the step's.
+    /// An environment of given parts; retries and timeouts of `own` are set to the step's, and its calls are counted.
     #[must_use]
     pub fn new(step: &'static Step, settings: Settings, own: SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
@@ -88,10 +94,17 @@ impl Environment {
             // Bodies of streams are not under it: a large artifact may take longer.
             .operation_attempt_timeout(Duration::from_secs(15))
             .build();
+        let calls = Calls::default();
+        // One for all clients: each would make its own, with its own connections and its own copy of the certificates.
+        let http = own.http_client().unwrap_or_else(|| {
+            let rustls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+            Builder::new().tls_provider(rustls).build_https()
+        });
         let own = own
             .into_builder()
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts)
+            .http_client(calls.counting(http))
             .build();
         Self {
             step,
@@ -100,6 +113,8 @@ impl Environment {
             pace: 1.0,
             session: Mutex::new(None),
             clock: Clock(Box::new(OffsetDateTime::now_utc)),
+            calls,
+            metrics: Metrics::default(),
         }
     }
 
@@ -193,6 +208,28 @@ impl Environment {
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         (self.clock.0)()
+    }
+
+    /// What was asked of AWS, by whichever client.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Measures something.
+    pub fn measure(&self, measure: &Measure<'_>) {
+        self.metrics.put(measure, self.now());
+    }
+
+    /// Measures a refusal: once by each rule.
+    pub fn measure_refusal(&self, problems: &[Problem]) {
+        self.metrics.put_refusals(problems, self.now());
+    }
+
+    /// What was measured.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// A setting that this step cannot do without.

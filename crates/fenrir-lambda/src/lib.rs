@@ -7,6 +7,7 @@
 pub mod alert;
 mod environment;
 mod logs;
+pub mod metrics;
 mod serve;
 mod session;
 mod settings;

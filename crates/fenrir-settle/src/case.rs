@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{Deployment, Head, StackAction};
+use fenrir_core::deployment::{Deployment, Head, Outcome, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::{names, timestamp};
 use fenrir_lambda::Environment;
 use fenrir_lambda::alert::{Alert, Tidings};
+use fenrir_lambda::metrics::{self, Measure};
 use fenrir_stacks::events::{self, Event};
 use fenrir_stacks::marks::Marks;
 use fenrir_stacks::status::{Conclude, Prepare, Tidy};
@@ -15,6 +16,7 @@ use fenrir_stacks::{ChangeSetSeen, Stacks, Status};
 use fenrir_store::locks::Error as LockError;
 use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Holder, Locks, Record, Records};
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::execution::{self, Ended, LastState};
@@ -29,6 +31,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long after an execution's end what is not seen will not be seen any more.
 const OLD: time::Duration = time::Duration::hours(1);
+
+/// The largest timeout of a release (docs/release.md), for a record that does not say it.
+const LONGEST: time::Duration = time::Duration::hours(12);
 
 /// What became of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +57,32 @@ pub async fn settle(env: &Environment, owner: &Owner, release_id: &str) -> Resul
     let Some(record) = started(env, owner, release_id).await? else {
         return Ok(Settlement::NothingToDo);
     };
+    let settled = settle_open(env, owner, &record).await;
+    if !matches!(settled, Ok(Settlement::NothingToDo | Settlement::Settled(_))) {
+        let (age, is_overdue) = age(&record, env.now());
+        env.measure(&Measure::Open(&head(owner, &record), age, is_overdue));
+    }
+    settled
+}
+
+/// How long ago a release started, and whether it should have ended by now: its own time is over, so is what WaitExecute
+/// gives a rollback after that (as long again, at least an hour), and so is an hour for cleaning up.
+fn age(record: &Record, now: OffsetDateTime) -> (time::Duration, bool) {
+    const HOUR: time::Duration = time::Duration::hours(1);
+    let Some(started) = timestamp::parse(&record.started_at) else {
+        return (time::Duration::ZERO, true);
+    };
+    let timeout = record.deadline.as_deref().and_then(timestamp::parse);
+    let timeout = timeout.map_or(LONGEST, |deadline| deadline - started);
+    let age = now - started;
+    (age, age > timeout + timeout.max(HOUR) + HOUR)
+}
+
+async fn settle_open(env: &Environment, owner: &Owner, record: &Record) -> Result<Settlement, StepError> {
     let Some(ended) = execution::ended(env, &record.execution, ErrorName::LockError).await? else {
         return Ok(Settlement::Running);
     };
-    let head = head(owner, &record);
+    let head = head(owner, record);
     let holder = Locks::new(env.own(), &env.settings().locks_table).holder(owner).await;
     let holder = holder.map_err(|error| error.into_step("reading the lock"))?;
     let own_lock = holder.filter(|holder| holder.execution == record.execution);
@@ -66,8 +93,8 @@ pub async fn settle(env: &Environment, owner: &Owner, release_id: &str) -> Resul
             .clone()
             .unwrap_or_else(|| head.sign(&words::how(&ended, None)));
         let end = End::new(Found::Unclear, cause, record.stack_arn.clone());
-        tell(env, &head, &record, &end).await?;
-        return write(env, owner, &record, &ended, &end).await;
+        tell(env, &head, record, &end).await?;
+        return write(env, owner, record, &ended, &end).await;
     }
     let holds = own_lock.is_some();
     let last = if holds {
@@ -76,7 +103,7 @@ pub async fn settle(env: &Environment, owner: &Owner, release_id: &str) -> Resul
         None
     };
     let stacks = Stacks::new(&env.deployer(&head).await?);
-    let mut case = Case::new(env, stacks, head, &record, &ended, last);
+    let mut case = Case::new(env, stacks, head, record, &ended, last);
     if holds {
         case.settle().await
     } else {
@@ -200,13 +227,22 @@ async fn write(
 ) -> Result<Settlement, StepError> {
     let record = end.record(record, ended, env);
     match records(env).write(owner, &record).await {
-        Ok(()) => Ok(said(&record)),
+        Ok(()) => Ok(said(env, owner, &record)),
         Err(RecordError::Used(_)) => Ok(Settlement::NothingToDo),
         Err(error) => Err(error.into_step(ErrorName::LockError, "writing the record")),
     }
 }
 
-fn said(record: &Record) -> Settlement {
+fn said(env: &Environment, owner: &Owner, record: &Record) -> Settlement {
+    let outcome = match record.status {
+        fenrir_store::Status::Success => Some(Outcome::Success),
+        fenrir_store::Status::FailureClean => Some(Outcome::FailureClean),
+        fenrir_store::Status::FailureDirty => Some(Outcome::FailureDirty),
+        fenrir_store::Status::Started | fenrir_store::Status::Refused => None,
+    };
+    if let Some(outcome) = outcome {
+        env.measure(&Measure::Ended(&head(owner, record), metrics::Ended::As(outcome)));
+    }
     tracing::warn!(
         status = ?record.status,
         cause = record.cause,
@@ -315,7 +351,7 @@ impl<'a> Case<'a> {
         // Told before it is written down: told twice is better than never.
         tell(self.env, &self.head, self.record, &end).await?;
         match locks.along(along).release(&self.owner, &self.record.execution).await {
-            Ok(()) => Ok(said(&record)),
+            Ok(()) => Ok(said(self.env, &self.owner, &record)),
             Err(LockError::Recorded) => Ok(Settlement::NothingToDo),
             Err(error) => Err(error.into_step("releasing the lock")),
         }
@@ -519,4 +555,35 @@ impl<'a> Case<'a> {
 
 fn reading(fault: Fault, what: &str) -> StepError {
     fault.into_step(ErrorName::StackError, &format!("reading {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_release_is_overdue_when_its_time_that_of_its_rollback_and_an_hour_are_over() {
+        let record = |deadline: Option<&str>| -> Record {
+            serde_json::from_value(json!({
+                "release_id": "release-1", "status": "STARTED", "execution": "arn:e", "operation": "deploy", "stack": "s",
+                "started_at": "2026-11-21T00:00:00Z", "deadline": deadline,
+            }))
+            .unwrap()
+        };
+        for (deadline, last) in [
+            // Ten minutes, an hour at least, and an hour.
+            (Some("2026-11-21T00:10:00Z"), "2026-11-21T02:10:00Z"),
+            (Some("2026-11-21T03:00:00Z"), "2026-11-21T07:00:00Z"),
+            (None, "2026-11-22T01:00:00Z"),
+        ] {
+            let record = record(deadline);
+            let last = timestamp::parse(last).unwrap();
+            let began = timestamp::parse(&record.started_at).unwrap();
+            assert_eq!(age(&record, last), (last - began, false), "{deadline:?}");
+            assert!(age(&record, last + time::Duration::seconds(1)).1, "{deadline:?}");
+        }
+    }
 }

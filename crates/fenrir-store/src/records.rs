@@ -63,6 +63,9 @@ pub struct Record {
     pub operation: Operation,
     /// When the execution started, RFC 3339.
     pub started_at: String,
+    /// By when it should have ended, RFC 3339: the execution's start and the release's timeout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
     /// When it ended, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,

@@ -14,6 +14,8 @@ use fenrir_core::deployment::{Deployment, Head, Manifest};
 use fenrir_core::error::{ErrorName, FaultKind, StepError};
 use fenrir_core::problem::printable;
 use fenrir_core::timestamp;
+use fenrir_lambda::metrics::Ended::Refused;
+use fenrir_lambda::metrics::{Held, Measure};
 use fenrir_lambda::{Environment, Step};
 use fenrir_settle::execution::{self, Ended};
 use fenrir_stacks::Stacks;
@@ -111,7 +113,10 @@ async fn refused(
             tracing::error!(%fault, "the refusal could not be recorded");
             error
         }
-        Ok(()) => error,
+        Ok(()) => {
+            env.measure(&Measure::Ended(&deployment.release, Refused));
+            error
+        }
     }
 }
 
@@ -122,6 +127,7 @@ fn started(deployment: &Deployment, manifest: Manifest) -> Record {
         execution: deployment.execution.arn.clone(),
         operation: deployment.release.operation,
         started_at: deployment.execution.started_at.clone(),
+        deadline: Some(deployment.release.deadline.clone()),
         ended_at: None,
         metadata: manifest.metadata,
         stack: deployment.stack.name.clone(),
@@ -154,18 +160,19 @@ async fn take(
                     );
                     match locks.take_over(&head.owner(), &other.execution, holder).await {
                         Ok(()) => {
+                            env.measure(&Measure::LockTakenOver(head));
                             mend(env, deployment, &other, &ended).await;
                             return Ok(());
                         }
-                        Err(error) => refusal(head, error, None),
+                        Err(error) => refusal(env, head, error, None),
                     }
                 }
-                Found::InUse(why) => refusal(head, Error::Held(other), Some(&why)),
+                Found::InUse(why) => refusal(env, head, Error::Held(other), Some(&why)),
             }
         }
         // The first try took the lock, its answer was lost, and since then somebody froze the project: what has begun goes on.
         Err(Error::Frozen(_)) if is_started(records, deployment).await? => return Ok(()),
-        Err(error) => refusal(head, error, None),
+        Err(error) => refusal(env, head, error, None),
     };
     Err(error)
 }
@@ -178,7 +185,16 @@ async fn is_started(records: &Records, deployment: &Deployment) -> Result<bool, 
     Ok(record.is_some_and(|record| record.status == Status::Started && record.execution == deployment.execution.arn))
 }
 
-fn refusal(head: &Head, error: Error, more: Option<&str>) -> StepError {
+fn refusal(env: &Environment, head: &Head, error: Error, more: Option<&str>) -> StepError {
+    let why = match &error {
+        Error::Held(holder) if holder.dirty => Some(Held::Dirty),
+        Error::Held(_) => Some(Held::Held),
+        Error::Frozen(_) => Some(Held::Frozen),
+        _ => None,
+    };
+    if let Some(why) = why {
+        env.measure(&Measure::LockRefused(head, why));
+    }
     let help = match &error {
         Error::Held(holder) if holder.dirty => {
             "an operator mends what it says and runs `fenrir unlock --reason WHY`".to_owned()

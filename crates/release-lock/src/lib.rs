@@ -12,6 +12,7 @@ use fenrir_core::deployment::{ChangeSetStatus, Deployment, End, Outcome};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::timestamp;
 use fenrir_lambda::alert::{Alert, Tidings};
+use fenrir_lambda::metrics::{Ended, Measure, Phase};
 use fenrir_lambda::{Environment, Step};
 use fenrir_store::locks::Error;
 use fenrir_store::records::Error as RecordError;
@@ -72,7 +73,28 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             .await;
         released.map_err(|error| failed(error, "releasing the lock"))?;
     }
+    measure(env, &deployment, &end);
     Ok(deployment)
+}
+
+/// How it ended, and how long its phases took: those that it came to.
+fn measure(env: &Environment, deployment: &Deployment, end: &End) {
+    let head = &deployment.release;
+    env.measure(&Measure::Ended(head, Ended::As(end.outcome)));
+    let times = &deployment.times;
+    let at = |time: &Option<String>| time.as_deref().and_then(timestamp::parse);
+    let started = timestamp::parse(&deployment.execution.started_at);
+    let (validated, change_set, executed) = (at(&times.validated), at(&times.change_set), at(&times.executed));
+    for (phase, from, to) in [
+        (Phase::Validate, started, validated),
+        (Phase::ChangeSet, validated, change_set),
+        (Phase::Execute, change_set, executed),
+        (Phase::Whole, started, Some(env.now())),
+    ] {
+        if let Some((from, to)) = from.zip(to) {
+            env.measure(&Measure::Took(head, phase, to - from));
+        }
+    }
 }
 
 /// The team hears that something is left. To hear it twice is better than not at all.
@@ -130,6 +152,7 @@ async fn record(env: &Environment, deployment: &Deployment, end: &End) -> Result
         execution: deployment.execution.arn.clone(),
         operation: head.operation,
         started_at: deployment.execution.started_at.clone(),
+        deadline: Some(head.deadline.clone()),
         ended_at: Some(timestamp::format(env.now())),
         metadata: metadata(&objects, deployment).await,
         stack: deployment.stack.name.clone(),

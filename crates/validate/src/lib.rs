@@ -12,14 +12,14 @@ mod refusal;
 
 use std::collections::BTreeMap;
 
-use fenrir_core::deployment::{Deployment, Execution, Manifest, ManifestAt, Pointer, Stack, Start, Wait};
+use fenrir_core::deployment::{Deployment, Execution, Manifest, ManifestAt, Pointer, Stack, Start, Times, Wait};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::ownership::{Wanted, World};
 use fenrir_core::policy::{self, Context};
 use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::release::{Release, TEMPLATE_LIMIT};
 use fenrir_core::template::Document;
-use fenrir_core::{codes, names};
+use fenrir_core::{codes, names, timestamp};
 use fenrir_lambda::{Environment, Step};
 use fenrir_owners::Owners;
 use fenrir_store::Objects;
@@ -175,6 +175,10 @@ async fn store(env: &Environment, start: &Start, proven: &Proven, template: &[u8
         },
         change_set: None,
         wait: Wait::first(),
+        times: Times {
+            validated: Some(timestamp::exact(env.now())),
+            ..Times::default()
+        },
         halt: None,
         failure: None,
         error: None,

@@ -21,7 +21,7 @@ pub(crate) struct Proven {
 
 /// Decodes the release and checks its place and time, without a call.
 pub(crate) fn decode(env: &Environment, start: &Start) -> Result<Release, StepError> {
-    let release = Release::parse(&start.release).map_err(|problems| refusal::unproven(&problems))?;
+    let release = Release::parse(&start.release).map_err(|problems| refusal::unproven(env, &problems))?;
     let mut problems = place_problems(env, &release)?;
     if release.release_id != start.execution.name {
         let message = format!(
@@ -37,7 +37,7 @@ pub(crate) fn decode(env: &Environment, start: &Start) -> Result<Release, StepEr
     if problems.is_empty() {
         Ok(release)
     } else {
-        Err(refusal::unproven(&problems))
+        Err(refusal::unproven(env, &problems))
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) ->
     let objects = Objects::new(&env.own_in(&owner.region));
     let refuse = |message: String, help: &str| {
         let problem = Problem::error(codes::RELEASE_PROOF, "", message).help(help);
-        Err(refusal::unproven(&[problem]))
+        Err(refusal::unproven(env, &[problem]))
     };
     let stored = match objects.read(&head.bucket, &key, None, TEXT_LIMIT).await {
         Ok(stored) => stored,
@@ -145,7 +145,7 @@ pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) ->
         Err(error @ Error::TooLarge { .. }) => return refuse(error.to_string(), "store the release and nothing else"),
         Err(error) => {
             return Err(match closed_region(env, &head, &error) {
-                Some(problem) => refusal::unproven(&[problem]),
+                Some(problem) => refusal::unproven(env, &[problem]),
                 None => error.into_step(ErrorName::InternalError, "reading the stored release"),
             });
         }
@@ -166,6 +166,7 @@ pub(crate) async fn prove(env: &Environment, start: &Start, release: Release) ->
         let message = format!("the release id `{}` was used before", release.release_id);
         let problem = Problem::error(codes::RELEASE_ID, "/release_id", message);
         return Err(refusal::unproven(
+            env,
             &[problem.help("give every release an id of its own")],
         ));
     }

@@ -7,6 +7,7 @@ use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::names;
 use fenrir_core::problem::{Problem, Severity, printable};
 use fenrir_lambda::Environment;
+use fenrir_lambda::metrics::{Ended, Measure};
 use fenrir_store::{Objects, Record, Records, Status};
 
 use crate::proof::Proven;
@@ -17,7 +18,9 @@ const TOLD: usize = 8;
 const PROBLEM_LIMIT: usize = 310;
 
 /// The refusal of a release that nobody has proven: it is told, and nothing is recorded.
-pub(crate) fn unproven(problems: &[Problem]) -> StepError {
+pub(crate) fn unproven(env: &Environment, problems: &[Problem]) -> StepError {
+    env.measure(&Measure::RefusedUnproven);
+    env.measure_refusal(problems);
     StepError::new(ErrorName::BadReleaseError, text(problems, None))
 }
 
@@ -41,6 +44,7 @@ pub(crate) async fn recorded(
         execution: start.execution.arn.clone(),
         operation: head.operation,
         started_at: start.execution.started_at.clone(),
+        deadline: Some(head.deadline.clone()),
         ended_at: Some(fenrir_core::timestamp::format(env.now())),
         metadata: release.metadata.clone(),
         stack: names::stack(&head.owner()),
@@ -55,6 +59,8 @@ pub(crate) async fn recorded(
         .write(&head.owner(), &record)
         .await
         .map_err(|error| error.into_step(ErrorName::InternalError, "recording the refusal"))?;
+    env.measure(&Measure::Ended(head, Ended::Refused));
+    env.measure_refusal(&problems);
     Ok(refusal)
 }
 

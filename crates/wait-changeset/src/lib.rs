@@ -10,6 +10,7 @@ use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::plan::{Plan, Templates};
 use fenrir_core::policy;
 use fenrir_core::problem::{Problem, Severity, printable};
+use fenrir_core::timestamp;
 use fenrir_lambda::{Environment, Step};
 use fenrir_stacks::changes::Answer;
 use fenrir_stacks::{ChangeSetSeen, Stacks};
@@ -70,6 +71,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     };
     if let Some(change_set) = deployment.change_set.as_mut() {
         change_set.status = status;
+    }
+    if status != ChangeSetStatus::Pending {
+        deployment.times.change_set = Some(timestamp::exact(env.now()));
     }
     Ok(deployment)
 }
@@ -202,6 +206,7 @@ async fn made(
     }
     if problems.iter().any(|problem| problem.severity != Severity::Warning) {
         put(&objects, deployment, "problems.json", &json!(problems)).await?;
+        env.measure_refusal(&problems);
         deployment.fail(ErrorName::ChangeSetError, &refusal(&deployment.stack.name, &problems));
         return Ok(ChangeSetStatus::Failed);
     }

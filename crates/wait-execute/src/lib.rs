@@ -8,6 +8,7 @@ mod verdict;
 
 use fenrir_core::deployment::{Deployment, Pointer, Progress, Wait};
 use fenrir_core::error::{ErrorName, Fault, StepError};
+use fenrir_core::timestamp;
 use fenrir_lambda::{Environment, Step};
 use fenrir_stacks::changes::Execution;
 use fenrir_stacks::events::{self, Event};
@@ -99,6 +100,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             deployment.fail(name, &cause);
             deployment.stack.progress = Some(Progress::Failed);
         }
+    }
+    if deployment.stack.progress != Some(Progress::InProgress) {
+        deployment.times.executed = Some(timestamp::exact(env.now()));
     }
     Ok(deployment)
 }

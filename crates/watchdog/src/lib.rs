@@ -11,6 +11,7 @@ use aws_lambda_events::cloudwatch_events::CloudWatchEvent;
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::keys;
 use fenrir_core::problem::printable;
+use fenrir_lambda::metrics::Measure;
 use fenrir_lambda::{Answer, Environment, Step, Subject};
 use fenrir_settle::{Settlement, execution, settle};
 use fenrir_store::Records;
@@ -87,7 +88,7 @@ fn refused(what: &str) -> StepError {
 
 impl Subject for Event {
     fn span(&self, step: &'static str, request_id: &str) -> Span {
-        let execution = self.execution().ok().flatten().map(printable);
+        let execution = self.execution().ok().flatten();
         tracing::info_span!("step", step, request_id, execution)
     }
 }
@@ -138,11 +139,7 @@ pub async fn run(env: &Environment, event: Event) -> Result<Report, StepError> {
             );
             break;
         }
-        let span = tracing::info_span!(
-            "release",
-            release_id = printable(&key.release_id),
-            owner = printable(&key.owner)
-        );
+        let span = tracing::info_span!("release", release_id = key.release_id, owner = key.owner);
         let settlement = Box::pin(look_after(env, key)).instrument(span.clone()).await;
         match settlement {
             Ok(Settlement::NothingToDo) => {}
@@ -156,6 +153,9 @@ pub async fn run(env: &Environment, event: Event) -> Result<Report, StepError> {
                 failures.push(error);
             }
         }
+    }
+    if event.execution()?.is_none() {
+        env.measure(&Measure::Watched(report.open - report.settled));
     }
     match failures.first() {
         None => Ok(report),
