@@ -10,6 +10,7 @@ pub mod codes;
 pub mod console;
 pub mod deployment;
 pub mod error;
+pub mod event;
 pub mod house;
 pub mod keys;
 pub mod names;
