@@ -76,8 +76,12 @@ fn of_kind(plan: &Plan, kind: Kind) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn function() -> Value {
-    json!({"Policies": [{"SQSSendMessagePolicy": {"QueueName": {"Fn::GetAtt": ["Jobs", "QueueName"]}}}]})
+/// A function that works with the queue by these policy templates.
+fn function(policies: &[&str]) -> Value {
+    let policies = policies
+        .iter()
+        .map(|policy| json!({ *policy: {"QueueName": {"Fn::GetAtt": ["Jobs", "QueueName"]}} }));
+    json!({"Policies": policies.collect::<Vec<_>>()})
 }
 
 async fn of_a_new_stack(way: Way) {
@@ -85,7 +89,7 @@ async fn of_a_new_stack(way: Way) {
     let application = deployer()
         .application(&name)
         .with("Jobs", queue())
-        .with_function("Worker", &function());
+        .with_function("Worker", &function(&["SQSSendMessagePolicy"]));
     let ended = plan(way, &application, &format!("{name}-1")).await;
     assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
     assert_eq!(stack_status(&application).await, None, "a plan leaves no stack");
@@ -111,7 +115,7 @@ async fn of_an_update(way: Way) {
             json!({"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 30}}),
         )
         .with("Old", json!({"Type": "AWS::Serverless::SimpleTable"}))
-        .with_function("Worker", &json!({"Policies": []}));
+        .with_function("Worker", &function(&["SQSPollerPolicy"]));
     let ended = way.deploy(&before, &format!("{name}-1")).await;
     assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
     let there = resources(&before).await;
@@ -122,7 +126,7 @@ async fn of_an_update(way: Way) {
             json!({"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 31}}),
         )
         .with("New", json!({"Type": "AWS::SNS::Topic"}))
-        .with_function("Worker", &function());
+        .with_function("Worker", &function(&["SQSPollerPolicy", "SQSSendMessagePolicy"]));
     let ended = plan(way, &after, &format!("{name}-2")).await;
     assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
     assert_eq!(
