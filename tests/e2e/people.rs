@@ -238,7 +238,9 @@ async fn a_developer_halts_and_freezes_his_own_config_and_reads_his_own_records(
     for call in [Call::Write, Call::Update] {
         developer.may_only(call, &[&halt, freeze], &keys).await;
     }
-    developer.may_only(Call::Read, &[OWN, &halt, freeze], &keys).await;
+    let above = ["freeze/222222222222", "freeze/222222222222/payments!ledger"];
+    let read = [&[OWN, &halt, freeze][..], &above].concat();
+    developer.may_only(Call::Read, &read, &keys).await;
     developer.may_only(Call::Delete, &[], &keys).await;
     developer.may_only(Call::ReadRecords, &[OWN], &keys).await;
     for call in [Call::WriteRecord, Call::NoteOnRecord, Call::DeleteRecord] {
@@ -599,4 +601,56 @@ async fn projects_are_frozen_by_operators_and_accounts_by_administrators() {
     administrator
         .run(&folder, &frozen("unlock", &account))
         .ends(0, &["no longer frozen"]);
+}
+
+/// The commands that read, under the policies of the page.
+#[tokio::test]
+async fn a_developer_reads_and_rolls_back_his_own_config_and_an_operator_sees_the_account() {
+    let project = "people/records";
+    let developer = Person::developer_of("people-developer-records", project).await;
+    let operator = Person::operator("people-operator-records").await;
+    let folder = jobs(project, "production");
+    let own = of(project, "production");
+    let there = ["--account", Deployer::OTHER_ACCOUNT];
+    let run = |person: &Person, verb: &[&str]| person.run(&folder, &[verb, &there].concat());
+    let quietly = ["deploy", "--progress", "none"];
+    let first = run(&developer, &quietly).ends(0, &["deployed"]).release().to_owned();
+    let template = folder.template();
+    folder.write(&template.replace(
+        "AWS::SQS::Queue",
+        "AWS::SQS::Queue\n    Properties:\n      DelaySeconds: 7",
+    ));
+    let second = run(&developer, &quietly).ends(0, &["deployed"]).release().to_owned();
+
+    for person in [&developer, &operator] {
+        let hidden = "the stack is not looked at: it is in account 222222222222";
+        run(person, &["status"]).ends(0, &[&second, hidden]);
+        run(person, &["history"]).ends(0, &[&first, &second]);
+        run(person, &["diff", &first]).ends(0, &["+        \"DelaySeconds\": 7"]);
+        // By its id alone, away from any template.
+        let elsewhere = Workplace::with(deployer(), "people/nothing", "");
+        let path = elsewhere.path();
+        std::fs::remove_file(path).unwrap();
+        person.run(&elsewhere, &["show", &first]).ends(0, &["SUCCESS", project]);
+    }
+    run(&developer, &["status"]).lacks("you may not see");
+    run(&developer, &["rollback", "--yes", "--progress", "none"]).ends(0, &[&first, "deployed"]);
+    run(&operator, &["rollback", "--yes"]).ends(2, &["you lack the right `s3:PutObject`"]);
+
+    run(&developer, &["ls"]).ends(2, &["you lack the right `dynamodb:Query`"]);
+    run(&developer, &["logs", &first]).ends(2, &["you lack the right `logs:FilterLogEvents`", "`fenrir show`"]);
+    run(&operator, &["ls", "--project", project])
+        .ends(0, &["production", "deployed"])
+        .lacks(&second);
+    run(&operator, &["logs", &first]).ends(0, &["release-lock"]);
+    let beside = of(project, "production2");
+    developer
+        .run(&folder, &[&["history"][..], &beside].concat())
+        .ends(2, &["you lack the right `dynamodb:Query`"]);
+    operator
+        .run(&folder, &[&["history"][..], &own].concat())
+        .ends(0, &["rollback to"]);
+    operator
+        .run(&folder, &["history", "--project", project, "--config", "production"])
+        .ends(2, &["you lack the right `dynamodb:Query`"]);
 }

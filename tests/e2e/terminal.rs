@@ -156,7 +156,8 @@ impl Player {
         }
         // Columns are as wide as what was replaced.
         let lines = seen.lines().map(|line| {
-            if line.contains("[WHEN]") || line.contains("[DURATION]") || line.contains("[RELEASE") {
+            let is_header = line.chars().all(|c| c.is_ascii_uppercase() || c == ' ');
+            if is_header || line.contains("[WHEN]") || line.contains("[DURATION]") || line.contains("[RELEASE") {
                 Regex::new(r"(\S) {2,}").unwrap().replace_all(line, "$1  ").into_owned()
             } else {
                 line.to_owned()

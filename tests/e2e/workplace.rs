@@ -136,6 +136,12 @@ impl Ran {
         line.and_then(|line| line.split(':').next()).unwrap()
     }
 
+    /// Asserts that this is not said.
+    pub(crate) fn lacks(self, words: &str) -> Self {
+        assert!(!self.said.contains(words), "`{words}` is in: {}", self.said);
+        self
+    }
+
     pub(crate) fn ends(self, status: i32, words: &[&str]) -> Self {
         assert_eq!(self.status, status, "{}", self.said);
         for word in words {

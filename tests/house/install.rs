@@ -81,7 +81,7 @@ fn every_condition_on_keys_demands_a_key() {
             }
         }
     }
-    assert_eq!(seen, 10);
+    assert_eq!(seen, 13);
 }
 
 #[test]

@@ -476,6 +476,19 @@ class Gaps(unittest.TestCase):
         found = self.aws.client("kms", **looker).describe_key(KeyId="alias/named")
         self.assertEqual(found["KeyMetadata"]["Arn"], key)
 
+    def test_a_pattern_of_a_field_lets_only_such_lines_through(self):
+        logs = self.aws.client("logs")
+        logs.create_log_group(logGroupName="g")
+        logs.create_log_stream(logGroupName="g", logStreamName="s")
+        now = int(time.time() * 1000)
+        lines = ["START RequestId: release-1", json.dumps({"release_id": "release-1", "message": "mine"}),
+                 json.dumps({"release_id": "release-2", "message": "of release-1"}),
+                 json.dumps({"span": {"release_id": "release-1"}}), "[1]"]
+        logs.put_log_events(logGroupName="g", logStreamName="s", logEvents=[
+            {"timestamp": now + number, "message": line} for number, line in enumerate(lines)])
+        found = logs.filter_log_events(logGroupName="g", filterPattern='{ $.release_id = "release-1" }')["events"]
+        self.assertEqual([json.loads(event["message"])["message"] for event in found], ["mine"])
+
     def test_a_fault_strikes_as_often_as_it_was_ordered(self):
         self.aws.control("faults", [{"action": "sqs:ListQueues", "fault": "throttled", "skip": 1}])
         sqs = self.aws.client("sqs")

@@ -131,6 +131,20 @@ impl Aws {
 }
 
 impl Aws {
+    /// Turns to an application that is elsewhere than the command was told: its account, its region, and the deployer's
+    /// bucket there.
+    pub fn go_to(&mut self, owner: &Owner) {
+        self.account.clone_from(&owner.account);
+        if owner.region != self.region {
+            let region = Region::new(owner.region.clone());
+            let config = self.home.to_builder().region(region).build();
+            self.s3 = s3(&config);
+            self.stacks = Stacks::new(&config);
+            self.bucket = house::bucket(&self.machine.account, &owner.region);
+            self.region.clone_from(&owner.region);
+        }
+    }
+
     /// What the deployer wrote about a release; `None` when it did not, or the caller may not read it.
     pub async fn own<T: DeserializeOwned>(&self, owner: &Owner, release_id: &str, name: &str) -> Option<T> {
         let answer = self

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fenrir_cli::arguments::{Arguments, Command};
 use fenrir_cli::commands::{
-    attach, bootstrap, completions, dashboard, deploy, explain, halt, lock, man, package, plan, unlock, validate,
+    attach, bootstrap, completions, dashboard, deploy, diff, events, explain, halt, history, lock, logs, ls, man, package,
+    plan, rollback, show, status, unlock, validate,
 };
 use fenrir_cli::printer::Printer;
 use fenrir_cli::settings;
@@ -23,6 +24,14 @@ fn main() -> ExitCode {
         Command::Lock(arguments) => lock::run(arguments, &mut printer),
         Command::Unlock(arguments) => unlock::run(arguments, &mut printer),
         Command::Dashboard(arguments) => dashboard::run(arguments, &mut printer),
+        Command::Status(arguments) => status::run(arguments, &mut printer),
+        Command::History(arguments) => history::run(arguments, &mut printer),
+        Command::Show(arguments) => show::run(arguments, &mut printer),
+        Command::Diff(arguments) => diff::run(arguments, &mut printer),
+        Command::Rollback(arguments) => rollback::run(arguments, &mut printer),
+        Command::Ls(arguments) => ls::run(arguments, &mut printer),
+        Command::Events(arguments) => events::run(arguments, &mut printer),
+        Command::Logs(arguments) => logs::run(arguments, &mut printer),
         Command::Validate(arguments) => validate::run(arguments, &mut printer),
         Command::Completions(arguments) => completions::run(arguments, &mut printer),
         Command::Man(arguments) => man::run(arguments, &mut printer),

@@ -2,7 +2,7 @@
 
 use fenrir_core::owner::{Owner, config_problem, project_problem};
 use fenrir_core::{house, keys, timestamp};
-use fenrir_store::{Freezes, Halts, Holder, Locks, locks};
+use fenrir_store::{Freezes, Halts, Holder, Locks, Records, locks};
 use time::OffsetDateTime;
 
 use crate::arguments::{BreadthArguments, ScopeArguments};
@@ -100,6 +100,8 @@ pub struct Tables {
     pub freezes: Freezes,
     /// The halts.
     pub halts: Halts,
+    /// The records.
+    pub records: Records,
 }
 
 impl Tables {
@@ -111,7 +113,7 @@ impl Tables {
         if aws.caller.account != aws.machine.account {
             let (own, deployer) = (&aws.caller.account, &aws.machine.account);
             return Err(Fault::usage(format!(
-                "the locks are in the deployer's account {deployer}, and the credentials are of account {own}"
+                "the locks and records are in the deployer's account {deployer}, and the credentials are of account {own}"
             ))
             .help("choose a profile of the deployer's account with `--profile`"));
         }
@@ -119,6 +121,7 @@ impl Tables {
             locks: Locks::new(&aws.home, house::LOCKS_TABLE),
             freezes: Freezes::new(&aws.home, house::LOCKS_TABLE),
             halts: Halts::new(&aws.home, house::LOCKS_TABLE),
+            records: Records::new(&aws.home, house::RELEASES_TABLE),
         })
     }
 

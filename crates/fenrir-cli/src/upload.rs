@@ -174,7 +174,7 @@ fn unreadable(file: &Path) -> Fault {
 }
 
 /// S3 writes checksums in base64.
-fn checksum(sha256: &str) -> String {
+pub(crate) fn checksum(sha256: &str) -> String {
     let nibbles: Vec<u8> = sha256
         .chars()
         .filter_map(|c| u8::try_from(c.to_digit(16)?).ok())

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::primitives::DateTimeFormat;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, Tag, TemplateStage};
 use aws_types::SdkConfig;
 use fenrir_aws::fault;
@@ -52,6 +53,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Outputs, key and value, in CloudFormation's order.
     pub outputs: Vec<(String, String)>,
+    /// When its last update began, RFC 3339; none of a stack that was only created.
+    pub updated_at: Option<String>,
 }
 
 impl Stack {
@@ -172,6 +175,9 @@ impl Stacks {
                 .iter()
                 .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
                 .collect(),
+            updated_at: stack
+                .last_updated_time()
+                .and_then(|at| at.fmt(DateTimeFormat::DateTime).ok()),
         }))
     }
 

@@ -16,6 +16,7 @@ use crate::attributes::{Item, from_item, text, to_attribute, to_item};
 use crate::batch;
 
 const PUT: &str = "dynamodb:PutItem";
+const GET: &str = "dynamodb:GetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 
 /// A freeze that is not lifted does not let anybody deploy. The condition under which it does.
@@ -148,6 +149,24 @@ impl Freezes {
             ))),
             _ => Err(fenrir_aws::fault(PUT, &error).into()),
         }
+    }
+
+    /// The freeze of this key that is on, read consistently.
+    ///
+    /// # Errors
+    /// [`Error::Fault`].
+    pub async fn get(&self, key: &str) -> Result<Option<Freeze>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("key", text(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fenrir_aws::fault(GET, &error))?;
+        let on = answer.item().filter(|item| !item.contains_key("lifted"));
+        Ok(on.map(|item| Freeze::of_item(Some(item), key.to_owned())))
     }
 
     /// Lifts a freeze. Returns whether there was one.

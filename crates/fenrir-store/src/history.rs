@@ -57,7 +57,7 @@ impl<T: Serialize> std::fmt::Display for Said<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Whose: [`keys::owner`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub owner: String,
     /// The release.
     pub release_id: String,

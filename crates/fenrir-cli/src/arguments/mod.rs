@@ -12,10 +12,12 @@ use crate::{environment, exit};
 mod bootstrap;
 mod dashboard;
 mod plan;
+pub mod records;
 
 pub use bootstrap::{AdministratorArguments, Bootstrap, WishArguments};
 pub use dashboard::Dashboard;
 pub use plan::Plan;
+pub use records::{Diff, Events, History, Logs, Ls, Rollback, Show, Status};
 
 const ABOUT: &str = "\
 Deploys AWS SAM applications through the Fenrir deployer.
@@ -124,6 +126,22 @@ pub enum Command {
     Unlock(Unlock),
     /// Show what is deployed where, what runs and what needs somebody, as a page
     Dashboard(Dashboard),
+    /// Say what is deployed, what runs, and who keeps others from deploying
+    Status(Status),
+    /// List the releases of an application, newest first
+    History(History),
+    /// Tell everything that is known of a release
+    Show(Show),
+    /// Compare two releases, or one with what is deployed now
+    Diff(Diff),
+    /// Deploy a past release again
+    Rollback(Rollback),
+    /// List every project and config, in all accounts
+    Ls(Ls),
+    /// Show what CloudFormation did for a release
+    Events(Events),
+    /// Show what the deployer's steps have logged about a release
+    Logs(Logs),
     /// Judge a template by the deployer's rules, without AWS
     Validate(Validate),
     /// Tell what a rule does, why, and how to obey it
@@ -187,6 +205,18 @@ impl Command {
             Self::Lock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
             Self::Unlock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
             Self::Dashboard(arguments) => Some(Wanted {
+                config: arguments.config.clone(),
+                aws: Some(&mut arguments.aws),
+                ..Wanted::default()
+            }),
+            Self::Status(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::History(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Show(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Diff(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Rollback(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Events(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Logs(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Ls(arguments) => Some(Wanted {
                 config: arguments.config.clone(),
                 aws: Some(&mut arguments.aws),
                 ..Wanted::default()

@@ -35,8 +35,9 @@ async fn deploy(arguments: &Deploy, printer: &mut Printer) -> Result<Exit, Stop>
 
 /// A deploy that was started and is not followed.
 #[derive(Serialize)]
-struct Detached<'a> {
-    release: &'a str,
+pub struct Detached<'a> {
+    /// The release.
+    pub release: &'a str,
 }
 
 impl Answer for Detached<'_> {

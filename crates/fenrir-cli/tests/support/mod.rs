@@ -1,7 +1,8 @@
 //! An AWS that answers as a session's `aws.json` says.
 //!
 //! It has a real little object store (with checksums, as S3 has them), says who the caller is, and answers every other
-//! operation from its list: one answer after the other, the last one again and again.
+//! operation from its list: one answer after the other, the last one again and again. What DynamoDB is asked may have
+//! lists of its own: `GetItem <sort key, or key>` and `Query <index>`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -159,7 +160,9 @@ fn answer(request: &Request, state: &mut State) -> Option<(u16, String, Vec<u8>)
         let input: Value = serde_json::from_slice(&request.body).unwrap();
         input["name"].as_str().unwrap().clone_into(&mut state.release);
     }
-    let answers = state.answers.get_mut(operation);
+    let specific = of_table(&request.body, &state.release).map(|what| format!("{operation} {what}"));
+    let name = specific.filter(|specific| state.answers.contains_key(specific));
+    let answers = state.answers.get_mut(name.as_deref().unwrap_or(operation));
     let answer = match answers {
         Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
         Some(answers) => answers.front().unwrap().clone(),
@@ -175,6 +178,23 @@ fn answer(request: &Request, state: &mut State) -> Option<(u16, String, Vec<u8>)
     };
     let body = body.replace("[RELEASE]", &state.release);
     Some((answer.status, format!("content-type: {kind}\r\n"), body.into_bytes()))
+}
+
+/// What DynamoDB is asked for: an item's key, or an index.
+fn of_table(body: &[u8], release: &str) -> Option<String> {
+    let asked: Value = serde_json::from_slice(body).ok()?;
+    let key = asked
+        .get("Key")
+        .and_then(|key| key.get("release_id").or_else(|| key.get("key")));
+    let what = match key {
+        Some(key) => key["S"].as_str()?,
+        None => asked.get("IndexName")?.as_str()?,
+    };
+    Some(if release.is_empty() {
+        what.to_owned()
+    } else {
+        what.replace(release, "[RELEASE]")
+    })
 }
 
 fn object(request: &Request, state: &mut State) -> (u16, String, Vec<u8>) {
