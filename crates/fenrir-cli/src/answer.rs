@@ -28,6 +28,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ),
     ("execution", "the execution was started, and where to watch it"),
     ("exported", "the dashboard was written"),
+    ("failure", "a resource that failed, the root cause first"),
     ("freeze", "something is frozen now (`lock`)"),
     ("halt", "a deploy was asked to stop"),
     ("heartbeat", "nothing happened for a while, and the deploy goes on"),
@@ -46,7 +47,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("removal", "a stack of Fenrir's own was removed (`bootstrap --remove`)"),
     (
         "result",
-        "the deploy ended well: `outcome` is `deployed` or `no_changes`",
+        "the deploy ended well: `outcome` is `deployed`, `no_changes`, or `unknown` where the deployer is of another version",
     ),
     ("rollback", "from which release to which it goes"),
     ("rule", "a rule, explained"),

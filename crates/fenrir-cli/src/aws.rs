@@ -32,6 +32,13 @@ const BAD_CREDENTIALS: [&str; 8] = [
     "UnrecognizedClientException",
 ];
 
+/// For a connection to be there.
+const CONNECT: Duration = Duration::from_secs(5);
+/// For an answer to be there: none of the calls takes long. An attempt that takes longer is tried again.
+const ANSWER: Duration = Duration::from_secs(30);
+/// For an upload of 250 MB on a slow line.
+const UPLOAD: Duration = Duration::from_hours(1);
+
 /// Everything that a deploy needs of AWS.
 #[derive(Debug)]
 pub struct Aws {
@@ -199,8 +206,13 @@ impl Place<'_> {
     /// Clients that notice soon when nobody is there. How often they try again is `AWS_MAX_ATTEMPTS`, as for every AWS
     /// tool.
     pub async fn config(self) -> SdkConfig {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT)
+                .read_timeout(ANSWER)
+                .operation_attempt_timeout(ANSWER)
+                .build(),
+        );
         if let Some(profile) = self.profile {
             loader = loader.profile_name(profile);
         }
@@ -233,7 +245,13 @@ pub fn region(config: &SdkConfig) -> Result<String, Fault> {
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let own = config.endpoint_url().is_some();
-    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(own).build();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(UPLOAD);
+    let config = aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(own)
+        .timeout_config(timeouts.read_timeout(UPLOAD).build())
+        .build();
     aws_sdk_s3::Client::from_conf(config)
 }
 

@@ -91,7 +91,10 @@ impl Ended<'_> {
             }
             End::Detached(why) => Err(self.detached(&why).into()),
             End::TimedOut => Err(self
-                .broken_off(Exit::TimedOut, &format!("the {} timed out", self.what()))
+                .broken_off(
+                    Exit::Dirty,
+                    &format!("the {} took longer than the state machine may", self.what()),
+                )
                 .into()),
             End::Aborted(cause) => {
                 let why = format!("somebody stopped the execution{}", after_colon(&cause));
@@ -108,8 +111,8 @@ impl Ended<'_> {
             release: self.release_id,
             outcome: match change_set.map(|change_set| change_set.status) {
                 Some(ChangeSetStatus::NoChanges) => Outcome::NoChanges,
-                Some(_) => Outcome::Deployed,
-                None => Outcome::Unknown,
+                Some(ChangeSetStatus::Ready) => Outcome::Deployed,
+                _ => Outcome::Unknown,
             },
             stack: names::stack(self.owner),
             outputs: None,
@@ -160,8 +163,8 @@ impl Ended<'_> {
                 [] => self.own("events.json").await.unwrap_or_default(),
                 events => events.to_vec(),
             };
-            for line in failed_resources(&events, follower.stack()) {
-                printer.progress(&line);
+            for failed in failed_resources(&events, follower.stack()) {
+                printer.insist(&failed);
             }
         }
         let fault = match exit {
@@ -245,20 +248,41 @@ pub fn exit(error: &str) -> Exit {
 }
 
 /// What failed, the first cause first, without what was only cancelled because of it.
-fn failed_resources(events: &[Event], stack: &str) -> Vec<String> {
+fn failed_resources<'a>(events: &'a [Event], stack: &str) -> Vec<FailedResource<'a>> {
     let root = root_cause(events, stack);
     let others = events
         .iter()
         .filter(|event| event.is_failure() && !event.is_cancelled() && root.is_none_or(|root| root.id != event.id));
     root.into_iter()
         .chain(others)
-        .map(|event| {
-            format!(
-                "failed: {} ({}): {}",
-                event.logical_id, event.resource_type, event.reason
-            )
+        .map(|event| FailedResource {
+            logical_id: &event.logical_id,
+            resource_type: &event.resource_type,
+            status: &event.status,
+            reason: &event.reason,
         })
         .collect()
+}
+
+/// A resource that failed, and not only because another one did.
+#[derive(Debug, Serialize)]
+struct FailedResource<'a> {
+    logical_id: &'a str,
+    resource_type: &'a str,
+    status: &'a str,
+    reason: &'a str,
+}
+
+impl Answer for FailedResource<'_> {
+    const TYPE: &'static str = "failure";
+
+    fn human(&self, text: &mut Text) {
+        text.put(Style::Bad, "failed");
+        text.line(format!(
+            ": {} ({}): {}",
+            self.logical_id, self.resource_type, self.reason
+        ));
+    }
 }
 
 fn after_colon(text: &str) -> String {
@@ -306,13 +330,8 @@ mod tests {
             event("Other", "CREATE_FAILED", "Resource creation cancelled"),
             event("Worse", "DELETE_FAILED", "in use"),
         ];
-        let lines = failed_resources(&events, "arn:stack");
-        assert_eq!(
-            lines,
-            [
-                "failed: Bad (AWS::SQS::Queue): too long",
-                "failed: Worse (AWS::SQS::Queue): in use"
-            ]
-        );
+        let failed = failed_resources(&events, "arn:stack");
+        let told: Vec<_> = failed.iter().map(|failed| (failed.logical_id, failed.reason)).collect();
+        assert_eq!(told, [("Bad", "too long"), ("Worse", "in use")]);
     }
 }

@@ -20,7 +20,7 @@ pub enum Exit {
     Dirty = 5,
     /// `plan --detailed-exitcode`: there are changes.
     Changes = 6,
-    /// The deploy timed out. The status of coreutils' `timeout`.
+    /// The deploy timed out, and nothing half-made is left. The status of coreutils' `timeout`.
     TimedOut = 124,
     /// The command stopped watching; the deploy goes on. 128 + SIGINT, as shells say it.
     Interrupted = 130,
@@ -42,5 +42,5 @@ Exit status:
   4    another deploy of this project and config holds the lock
   5    failed, and something is left: the lock is kept and the team was alerted
   6    there are changes (`fenrir plan --detailed-exitcode`)
-  124  the deploy timed out
+  124  the deploy timed out, and nothing half-made is left
   130  stopped watching; the deploy goes on";

@@ -4,6 +4,7 @@
 //! watch any longer says so, and how to watch again.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
@@ -28,6 +29,12 @@ use crate::progress::{Entered, News, Progress};
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Looks after which the longer pause begins.
 const SOON: u32 = 60;
+
+/// After which a look that takes long lets the progress go on.
+const LONG: Duration = Duration::from_secs(1);
+
+/// What a look may leave out for good: how many resources will move.
+const CHANGES: &str = "the change set";
 
 /// Seconds to go on trying when AWS cannot be reached, unless [`environment::PATIENCE`] says otherwise.
 const PATIENCE: u64 = 120;
@@ -122,17 +129,22 @@ impl<'a> Follower<'a> {
         let mut lost: Option<Instant> = None;
         let patience = patience();
         for looks in 0_u32.. {
-            let look = tokio::select! {
-                biased;
-                () = interrupt.raised() => return End::Detached("interrupted".to_owned()),
-                look = self.look() => look,
+            let Some(look) = self.look_beside(interrupt, progress, printer).await else {
+                return End::Detached("interrupted".to_owned());
             };
             match look {
                 Ok(look) => {
                     lost = None;
                     let news: Vec<News> = look.lines.into_iter().map(|(_, news)| news).collect();
-                    if self.seen.touches_stack && progress.wants_total() {
-                        progress.expect(self.changes().await);
+                    if self.seen.touches_stack && progress.wants_total() && !self.seen.denied.contains(CHANGES) {
+                        match self.changes().await {
+                            Ok(Some(changes)) => progress.expect(changes),
+                            Err(fault) if fault.kind == FaultKind::Transient => {}
+                            // Not a word: the bar does without.
+                            Ok(None) | Err(_) => {
+                                self.seen.denied.insert(CHANGES);
+                            }
+                        }
                     }
                     progress.show(&news, &self.stack_name, printer);
                     if let Some(end) = look.end {
@@ -160,14 +172,33 @@ impl<'a> Follower<'a> {
         End::Detached("the deploy takes too long to be watched".to_owned())
     }
 
-    /// How many resources the change set touches; 0 where the caller may not read it, or of what stands already.
-    async fn changes(&self) -> usize {
+    /// Looks once, and lets the progress go on meanwhile. `None` when Ctrl-C was pressed.
+    async fn look_beside(
+        &mut self,
+        interrupt: &Interrupt,
+        progress: &mut Progress,
+        printer: &mut Printer,
+    ) -> Option<Result<Look, Fault>> {
+        let stack = self.stack_name.clone();
+        let mut looking = pin!(self.look());
+        loop {
+            tokio::select! {
+                biased;
+                () = interrupt.raised() => return None,
+                look = &mut looking => return Some(look),
+                () = tokio::time::sleep(LONG) => progress.show(&[], &stack, printer),
+            }
+        }
+    }
+
+    /// How many resources the change set touches; `None` where nobody can know.
+    async fn changes(&self) -> Result<Option<usize>, Fault> {
         if self.aws.account != self.aws.caller.account {
-            return 0;
+            return Ok(None);
         }
         let marks = Marks::of(&self.execution);
-        let found = self.aws.stacks.own_change_set(self.stack(), &marks).await;
-        found.ok().flatten().map_or(0, |seen| seen.changes.len())
+        let found = self.aws.stacks.own_change_set(self.stack(), &marks).await?;
+        Ok(found.map(|seen| seen.changes.len()))
     }
 
     /// Looks once. What the caller may not read is said once and left out.
@@ -186,7 +217,8 @@ impl<'a> Follower<'a> {
         };
         let states = self.states().await;
         self.unless_denied(states, "the states it enters", &mut look.lines)?;
-        let events = self.stack_events(seconds(answer.start_date())).await;
+        let until = answer.stop_date().map(seconds);
+        let events = self.stack_events(seconds(answer.start_date()), until).await;
         self.unless_denied(events, "the stack's events", &mut look.lines)?;
         look.lines.sort_by_key(|(at, _)| *at);
         Ok(look)
@@ -254,8 +286,13 @@ impl<'a> Follower<'a> {
         Ok(lines)
     }
 
-    /// The stack's events since the last look, oldest first.
-    async fn stack_events(&mut self, started: OffsetDateTime) -> Result<Vec<Line>, Fault> {
+    /// The stack's events since the last look, oldest first: from the start of the execution to its end. While it ran it
+    /// held the lock; what came later is of others.
+    async fn stack_events(
+        &mut self,
+        started: OffsetDateTime,
+        stopped: Option<OffsetDateTime>,
+    ) -> Result<Vec<Line>, Fault> {
         // Of another account's stack the caller's own rights say nothing.
         if !self.seen.touches_stack || self.aws.account != self.aws.caller.account {
             return Ok(Vec::new());
@@ -265,7 +302,12 @@ impl<'a> Follower<'a> {
             known.as_ref() == Some(&event.id) || timestamp::parse(&event.at).is_none_or(|at| at < started)
         };
         let mut new = self.aws.stacks.events(self.stack(), is_old).await?;
-        new.retain(|event| !is_old(event));
+        let is_later = |event: &Event| {
+            stopped.is_some_and(|stopped| {
+                timestamp::parse(&event.at).is_some_and(|at| at > stopped + time::Duration::SECOND)
+            })
+        };
+        new.retain(|event| !is_old(event) && !is_later(event));
         new.reverse();
         for event in new.iter().filter(|event| event.logical_id == self.stack_name) {
             self.seen.stack_arn = Some(event.physical_id.clone());

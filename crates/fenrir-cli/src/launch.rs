@@ -80,11 +80,11 @@ impl Launch {
         }
     }
 
-    /// Uploads what the bucket does not have, stores the release, and starts its execution. From here on Ctrl-C stops
-    /// only the watching.
+    /// Uploads what the bucket does not have, stores the release, and starts its execution. Until then Ctrl-C stops it all,
+    /// afterwards only the watching.
     ///
     /// # Errors
-    /// The bucket or the state machine does not take it.
+    /// The bucket or the state machine does not take it, or somebody pressed Ctrl-C before anything was started.
     pub async fn start(&self, printer: &mut Printer) -> Result<Started<'_>, Stop> {
         let interrupt = Interrupt::listen().map_err(|_| Fault::failed("Ctrl-C cannot be listened to"))?;
         let announced = Announced {
@@ -98,8 +98,21 @@ impl Launch {
         printer.detail(&format!("as {}", self.aws.caller.arn));
         printer.detail(&format!("through {}", self.aws.machine.arn));
         printer.detail(&format!("by way of the bucket {}", self.aws.bucket));
-        self.artifacts.upload(&self.aws, printer).await?;
-        let execution = release::start(&self.aws, &self.release).await?;
+        let (deployer, own) = (&self.aws.machine.account, &self.aws.caller.account);
+        if deployer != own {
+            printer.progress(&format!("through the deployer of account {deployer}"));
+        }
+        let sending = async {
+            self.artifacts.upload(&self.aws, printer).await?;
+            release::store(&self.aws, &self.release).await
+        };
+        let input = tokio::select! {
+            biased;
+            () = interrupt.raised() => return Err(Fault::failed("interrupted; nothing was started").into()),
+            input = sending => input?,
+        };
+        // From here on it cannot be taken back: the answer may be lost, and the execution run.
+        let execution = release::start(&self.aws, &self.release.release_id, input).await?;
         printer.tell(&Begun {
             release: &self.release.release_id,
             console: console::execution(&execution).unwrap_or_default(),

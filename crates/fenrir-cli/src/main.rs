@@ -2,19 +2,23 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use fenrir_cli::arguments::{Arguments, Command};
+use fenrir_cli::arguments::{self, Command};
 use fenrir_cli::commands::{
     attach, bootstrap, completions, dashboard, deploy, diff, events, explain, halt, history, lock, logs, ls, man, package,
     plan, rollback, show, status, unlock, validate,
 };
+use fenrir_cli::exit::Exit;
+use fenrir_cli::fault::Fault;
 use fenrir_cli::printer::Printer;
 use fenrir_cli::settings;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::parse();
+    let mut arguments = match arguments::parse() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit.into(),
+    };
     let mut printer = Printer::of_process(arguments.output);
-    let settled = settings::apply(&mut arguments.command);
+    let settled = settings::apply(&mut arguments.command, &mut printer);
     let end = settled.and_then(|()| match &arguments.command {
         Command::Package(arguments) => package::run(arguments, &mut printer),
         Command::Plan(arguments) => plan::run(arguments, &mut printer),
@@ -42,5 +46,9 @@ fn main() -> ExitCode {
         printer.stop(&stop);
         stop.exit()
     });
+    if exit == Exit::Success && printer.is_cut() {
+        printer.stop(&Fault::failed("not all of the answer could be written").into());
+        return Exit::Failed.into();
+    }
     exit.into()
 }

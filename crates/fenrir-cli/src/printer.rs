@@ -4,9 +4,10 @@
 //! `--format json` everything goes to stdout, as lines of JSON (NDJSON) that each have a `type`. Text from outside is made
 //! printable first: neither a template nor an answer of AWS can turn the terminal around.
 
+use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
 
-use fenrir_core::problem::{Problem, Severity};
+use fenrir_core::problem::{Problem, Severity, is_unprintable};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use terminal_size::{Width, terminal_size_of};
@@ -32,6 +33,7 @@ pub struct Printer {
     format: Format,
     loudness: Loudness,
     progress: Option<Progress>,
+    is_cut: bool,
 }
 
 /// How much is said beside the answer.
@@ -72,6 +74,7 @@ impl Printer {
             err_terminal,
             format: arguments.format,
             progress: arguments.progress,
+            is_cut: false,
             loudness: match (arguments.quiet, arguments.verbose) {
                 (true, _) => Loudness::Quiet,
                 (false, true) => Loudness::Verbose,
@@ -117,20 +120,24 @@ impl Printer {
             Format::Json => self.line(A::TYPE, answer),
             Format::Human => {
                 let text = human(answer, self.out_terminal);
-                write(&mut self.out, &text);
+                self.out(&text);
             }
         }
     }
 
     /// Something that happens meanwhile: like an answer, but beside it.
     pub fn tell<A: Answer>(&mut self, news: &A) {
-        if self.is_quiet() {
-            return;
+        if !self.is_quiet() {
+            self.insist(news);
         }
+    }
+
+    /// A failure that happens meanwhile: even `--quiet` shows it.
+    pub fn insist<A: Answer>(&mut self, failure: &A) {
         match self.format {
-            Format::Json => self.line(A::TYPE, news),
+            Format::Json => self.line(A::TYPE, failure),
             Format::Human => {
-                let text = human(news, self.err_terminal);
+                let text = human(failure, self.err_terminal);
                 write(&mut self.err, &text);
             }
         }
@@ -189,18 +196,32 @@ impl Printer {
             Value::Object(fields) => line.extend(fields),
             other => line.extend([("value".to_owned(), other)]),
         }
-        write(&mut self.out, &(Value::from(line).to_string() + "\n"));
+        let line = escaped(&Value::from(line).to_string()) + "\n";
+        self.out(&line);
+    }
+
+    /// Writes to stdout. A reader that went away (`| head`) has seen enough; a full disk has not.
+    fn out(&mut self, text: &str) {
+        if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            self.is_cut |= error.kind() != io::ErrorKind::BrokenPipe;
+        }
+    }
+
+    /// Whether a part of the answer could not be written.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Text as it is, such as a document that a command was asked for.
     pub fn raw(&mut self, text: &str) {
-        write(&mut self.out, text);
+        self.out(text);
     }
 
     /// Problems as the answer (`fenrir validate`).
     pub fn report(&mut self, problems: &[Problem], source: &Source) {
         let text = render::problems(problems, source, self.out_terminal.colours);
-        write(&mut self.out, &(text.trim_end().to_owned() + "\n"));
+        self.out(&(text.trim_end().to_owned() + "\n"));
     }
 
     /// Problems as the reason of a failure.
@@ -321,7 +342,21 @@ fn width(of_terminal: Option<(Width, terminal_size::Height)>) -> Option<usize> {
     said.or_else(|| of_terminal.map(|(Width(width), _)| usize::from(width)))
 }
 
-/// A reader that went away (`| head`) has seen enough; what the command does and how it ends must not depend on it.
+/// JSON leaves characters above its own controls as they are. Whoever looks at the lines in a terminal is to see no other
+/// text than a program does.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_unprintable(c) {
+            let _infallible = fmt::Write::write_fmt(&mut text, format_args!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// What is said beside the answer; that nobody hears it changes nothing.
 fn write(to: &mut dyn Write, text: &str) {
     let _gone = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }

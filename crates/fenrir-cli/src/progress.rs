@@ -72,7 +72,7 @@ struct Heartbeat<'a> {
     state: &'a str,
     seconds: u64,
     done: usize,
-    of: usize,
+    of: Option<usize>,
     moving: Vec<&'a str>,
 }
 
@@ -81,9 +81,10 @@ impl Answer for Heartbeat<'_> {
 
     fn human(&self, text: &mut Text) {
         let since = duration(i64::try_from(self.seconds).unwrap_or(i64::MAX));
-        let done = match self.of {
-            0 => String::new(),
-            of => format!(", {} of {of} resources done", self.done),
+        let done = match (self.of, self.done) {
+            (Some(of), done) => format!(", {done} of {of} resources done"),
+            (None, 0) => String::new(),
+            (None, done) => format!(", {}", resources(done)),
         };
         let moving = match self.moving.as_slice() {
             [] => String::new(),
@@ -113,11 +114,22 @@ fn style(status: &str) -> Style {
     }
 }
 
+/// What is known of a resource.
+#[derive(Debug, Default)]
+struct Known {
+    status: String,
+    kind: String,
+    /// Since when it moves, if it does.
+    since: Option<Instant>,
+    /// Whether there is something: it has a physical id.
+    exists: bool,
+}
+
 /// What is known of the resources.
 #[derive(Debug, Default)]
 struct Tally {
-    /// By logical id: status, type, since when it is shown.
-    resources: BTreeMap<String, (String, String, Option<Instant>)>,
+    /// By logical id.
+    resources: BTreeMap<String, Known>,
     /// How many will move, where that is known.
     total: Option<usize>,
     rolls_back: bool,
@@ -130,33 +142,42 @@ impl Tally {
             if event.status.contains("ROLLBACK_IN_PROGRESS") && !self.rolls_back {
                 // What moved so far moves back.
                 self.rolls_back = true;
+                // What never came to be needs nobody to take it back.
+                self.resources
+                    .retain(|_, known| known.exists || !known.status.ends_with("_FAILED"));
                 self.total = Some(self.resources.len());
-                for (status, ..) in self.resources.values_mut() {
-                    status.clear();
+                for known in self.resources.values_mut() {
+                    known.status.clear();
+                    known.since = None;
                 }
             }
             return;
         }
         let moves = event.status.ends_with("_IN_PROGRESS");
         let known = self.resources.entry(event.logical_id.clone()).or_default();
-        let since = known.2.filter(|_| moves).or_else(|| moves.then(Instant::now));
-        *known = (event.status.clone(), event.resource_type.clone(), since);
+        *known = Known {
+            status: event.status.clone(),
+            kind: event.resource_type.clone(),
+            since: known.since.filter(|_| moves).or_else(|| moves.then(Instant::now)),
+            exists: !event.physical_id.is_empty(),
+        };
     }
 
     fn done(&self) -> usize {
         let is_done = |status: &str| status.ends_with("_COMPLETE") || status == "DELETE_SKIPPED";
-        self.resources.values().filter(|(status, ..)| is_done(status)).count()
+        self.resources.values().filter(|known| is_done(&known.status)).count()
     }
 
-    fn of(&self) -> usize {
-        self.total.unwrap_or_default().max(self.resources.len())
+    /// How many will move; `None` where only CloudFormation knows.
+    fn of(&self) -> Option<usize> {
+        self.total.map(|total| total.max(self.resources.len()))
     }
 
     /// Logical id, status, type and since when of what moves now.
     fn moving(&self) -> impl Iterator<Item = (&str, &str, &str, Instant)> {
         self.resources
             .iter()
-            .filter_map(|(id, (status, kind, since))| Some((id.as_str(), status.as_str(), kind.as_str(), (*since)?)))
+            .filter_map(|(id, known)| Some((id.as_str(), known.status.as_str(), known.kind.as_str(), known.since?)))
     }
 }
 
@@ -247,6 +268,7 @@ impl Progress {
             self.spoke = Instant::now();
             match news {
                 News::State(entered) => printer.tell(entered),
+                News::Event(event) if is_failure => printer.insist(event.as_ref()),
                 News::Event(event) => printer.tell(event.as_ref()),
                 News::Note(note) => printer.progress(note),
             }
@@ -306,10 +328,10 @@ impl Bar {
         } else {
             self.paint(Style::Strong, state)
         };
-        let counts = if of == 0 {
-            String::new()
-        } else {
-            format!("  {} {done}/{of} resources", gauge(done, of))
+        let counts = match of {
+            Some(of) => format!("  {} {done}/{of} resources", gauge(done, of)),
+            None if done == 0 => String::new(),
+            None => format!("  {}", resources(done)),
         };
         let since = duration(i64::try_from(began.elapsed().as_secs()).unwrap_or(i64::MAX));
         self.whole.set_prefix(format!("{name}{counts}  {since}"));
@@ -375,6 +397,14 @@ impl Bar {
     }
 }
 
+/// So many of nobody knows how many.
+fn resources(done: usize) -> String {
+    match done {
+        1 => "1 resource done".to_owned(),
+        done => format!("{done} resources done"),
+    }
+}
+
 /// A line without anything of its own; its text is cut at the terminal's edge.
 fn plain_line(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
@@ -410,10 +440,10 @@ mod tests {
         ] {
             tally.take(&event(id, status), "stack");
         }
-        assert_eq!((tally.done(), tally.of()), (1, 2));
+        assert_eq!((tally.done(), tally.of()), (1, None));
         assert_eq!(tally.moving().map(|(id, ..)| id).collect::<Vec<_>>(), ["B"]);
         tally.total = Some(5);
-        assert_eq!((tally.done(), tally.of()), (1, 5));
+        assert_eq!((tally.done(), tally.of()), (1, Some(5)));
     }
 
     #[test]
@@ -424,12 +454,20 @@ mod tests {
             ("B", "CREATE_FAILED"),
             ("stack", "ROLLBACK_IN_PROGRESS"),
             ("A", "DELETE_IN_PROGRESS"),
-            ("B", "DELETE_COMPLETE"),
+            ("A", "DELETE_COMPLETE"),
         ] {
-            tally.take(&event(id, status), "stack");
+            let physical_id = if id == "B" { "" } else { "there" };
+            let physical_id = physical_id.to_owned();
+            tally.take(
+                &Event {
+                    physical_id,
+                    ..event(id, status)
+                },
+                "stack",
+            );
         }
         assert!(tally.rolls_back);
-        assert_eq!((tally.done(), tally.of()), (1, 2));
+        assert_eq!((tally.done(), tally.of(), tally.moving().count()), (1, Some(1), 0));
     }
 
     #[test]

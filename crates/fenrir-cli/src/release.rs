@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use fenrir_aws::fault;
 use fenrir_core::deployment::Operation;
@@ -78,15 +78,14 @@ pub fn unfit(problems: Vec<Problem>) -> Stop {
     }
 }
 
-/// Stores the release, with its template beside it, and starts the execution of its name. Returns
-/// the execution's ARN.
+/// Stores the release, with its template beside it. Returns the input of its execution.
 ///
 /// The template is never in the execution's input, however small it is: whoever may follow a deploy may read that, and
 /// the right to follow knows no projects; the bucket's keys do. Operators find the input short.
 ///
 /// # Errors
-/// The bucket or the state machine does not take it.
-pub async fn start(aws: &Aws, release: &Release) -> Result<String, Fault> {
+/// The bucket does not take it.
+pub async fn store(aws: &Aws, release: &Release) -> Result<String, Fault> {
     let owner = release.owner();
     let mut release = release.clone();
     if let TemplateSource::Inline { template } = &release.template {
@@ -100,11 +99,19 @@ pub async fn start(aws: &Aws, release: &Release) -> Result<String, Fault> {
     }
     let input = value(&release).to_string();
     upload::text(aws, &keys::release(&owner, &release.release_id), &input).await?;
+    Ok(input)
+}
+
+/// Starts the execution of a release that is stored. Returns its ARN.
+///
+/// # Errors
+/// The state machine does not take it.
+pub async fn start(aws: &Aws, release_id: &str, input: String) -> Result<String, Fault> {
     let start = aws
         .sfn
         .start_execution()
         .state_machine_arn(&aws.machine.arn)
-        .name(&release.release_id)
+        .name(release_id)
         .input(input);
     match start.send().await {
         Ok(answer) => Ok(answer.execution_arn().to_owned()),
@@ -152,11 +159,24 @@ pub fn commit(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// What git says; `None` when it is not there or has nothing to say.
+///
+/// The folder may be somebody else's work. Git must take no settings from a repository that lies in it disguised as files,
+/// and start none of the programs that settings can name for looking at it.
+///
+/// Source: git-config, `safe.bareRepository`, `core.fsmonitor`; git, `--no-optional-locks`.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
+        .args([
+            "--no-optional-locks",
+            "-c",
+            "safe.bareRepository=explicit",
+            "-c",
+            "core.fsmonitor=false",
+        ])
         .arg("-C")
         .arg(folder)
         .args(arguments)
+        .stdin(Stdio::null())
         .output()
         .ok()?;
     let said = String::from_utf8(output.stdout).ok()?.trim().to_owned();

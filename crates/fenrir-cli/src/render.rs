@@ -1,10 +1,15 @@
 //! Problems as a compiler shows them: what, where with the line and the place marked, and what to do.
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
-use fenrir_core::problem::{Position, Problem, Severity, printable};
+use fenrir_core::problem::{Position, Problem, Severity, is_unprintable, printable};
 
 use crate::fault::Fault;
 use crate::source::Source;
+
+/// Problems that are shown; a person mends one after the other.
+const SHOWN: usize = 100;
+/// Characters of a line that are shown before and after a place.
+const BESIDE: usize = 120;
 
 /// All problems, and a line that counts them.
 #[must_use]
@@ -12,13 +17,18 @@ pub fn problems(problems: &[Problem], source: &Source, colours: bool) -> String 
     let renderer = renderer(colours);
     let lines: Vec<&str> = source.text.lines().collect();
     let mut text = String::new();
-    for problem in problems {
+    for problem in problems.iter().take(SHOWN) {
         text.push_str(&renderer.render(&[group(problem, source, &lines)]));
+        text.push_str("\n\n");
+    }
+    if let Some(more) = problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let more = format!("{more} more problems are not shown; `--format json` has all of them");
+        text.push_str(&renderer.render(&[Group::with_title(Level::NOTE.primary_title(more))]));
         text.push_str("\n\n");
     }
     if let Some(count) = count(problems) {
         text.push_str(&renderer.render(&[Group::with_title(
-            Level::ERROR.primary_title(format!("`{}` has {count}", source.name)),
+            Level::ERROR.primary_title(format!("`{}` has {count}", printable(&source.name))),
         )]));
         text.push('\n');
     }
@@ -53,29 +63,52 @@ fn group<'a>(problem: &Problem, source: &'a Source, lines: &[&'a str]) -> Group<
     let group = Group::with_title(title);
     let group = match problem.position {
         Some(position) => group.element(place(source, lines, position)),
-        None if problem.path.is_empty() => group.element(Origin::path(source.name.as_str())),
-        None => group.element(Origin::path(format!("{} {}", source.name, printable(&problem.path)))),
+        None if problem.path.is_empty() => group.element(Origin::path(printable(&source.name))),
+        None => group.element(Origin::path(format!(
+            "{} {}",
+            printable(&source.name),
+            printable(&problem.path)
+        ))),
     };
     group.elements(problem.help.as_deref().map(help))
 }
 
-/// The line, and the word at `position` marked.
+/// The line, and the word at `position` marked. Of a long line, such as a template that is one, what stands around it.
 fn place<'a>(source: &'a Source, lines: &[&'a str], position: Position) -> Element<'a> {
+    let name = printable(&source.name);
     let index = position.line.saturating_sub(1) as usize;
     let Some(line) = lines.get(index) else {
-        return Origin::path(source.name.as_str())
+        return Origin::path(name)
             .line(position.line as usize)
             .char_column(position.column as usize)
             .into();
     };
-    let start = line
+    let column = position.column.saturating_sub(1) as usize;
+    let first = column.saturating_sub(BESIDE);
+    // One for one: a column stays a column.
+    let shown: String = line
+        .chars()
+        .skip(first)
+        .take(2 * BESIDE)
+        .map(|c| if is_unprintable(c) && c != '\t' { '\u{fffd}' } else { c })
+        .collect();
+    let start = shown
         .char_indices()
-        .nth(position.column.saturating_sub(1) as usize)
-        .map_or(line.len(), |(at, _)| at);
-    let end = start + word(line.get(start..).unwrap_or_default());
+        .nth(column - first)
+        .map_or(shown.len(), |(at, _)| at);
+    let end = start + word(shown.get(start..).unwrap_or_default());
     let mark = AnnotationKind::Primary.span(start..end);
-    Snippet::source(*line)
-        .path(source.name.as_str())
+    if first > 0 {
+        // The excerpt's own columns would be wrong.
+        let at = format!("{name}:{}:{}", position.line, position.column);
+        return Snippet::source(shown)
+            .path(at)
+            .line_start(position.line as usize)
+            .annotation(mark)
+            .into();
+    }
+    Snippet::source(shown)
+        .path(name)
         .line_start(position.line as usize)
         .annotation(mark)
         .into()

@@ -20,6 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::arguments::{self, Wanted};
 use crate::exit::Exit;
-use crate::fault::Stop;
+use crate::fault::{Fault, Stop};
+use crate::printer::Printer;
 use crate::source::{self, Source};
 
 /// Its name.
@@ -38,6 +40,13 @@ pub const FILE: &str = "fenrir.toml";
 
 /// The code of everything that is wrong with the file; `rules` explains it.
 const CODE: &str = "F0810";
+
+/// Bytes of a file: settings are a page.
+const LIMIT: u64 = 65_536;
+/// Problems that are told of a file.
+const PROBLEMS: usize = 50;
+/// Configs that are named where one is missing.
+const NAMED: usize = 20;
 
 /// The section for every config.
 const DEFAULT: &str = "default";
@@ -106,6 +115,12 @@ impl Settings {
         }
     }
 
+    /// Whether they say where a deploy goes.
+    fn leads(&self) -> bool {
+        let all = [&self.account, &self.region, &self.deployer_account, &self.state_machine];
+        all.into_iter().any(Option::is_some)
+    }
+
     /// Fills in what neither a flag nor the environment says.
     fn fill(self, wanted: Wanted<'_>) {
         let fill = |into: &mut Option<String>, from: Option<String>| {
@@ -156,22 +171,46 @@ impl Settings {
 /// Fills in what the file says, if there is one.
 ///
 /// # Errors
-/// All problems of the file.
-pub fn apply(command: &mut arguments::Command) -> Result<(), Stop> {
+/// All problems of the file; that it is somebody else's; that it does not know the config.
+pub fn apply(command: &mut arguments::Command, printer: &mut Printer) -> Result<(), Stop> {
     let Some(wanted) = command.wanted() else {
         return Ok(());
     };
     let template = source::find(wanted.template.as_deref()).ok();
     let folder = template.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let Some(path) = find(folder) else { return Ok(()) };
+    let name = path.display();
+    if is_strange(&path, folder) {
+        let fault = Fault::usage(format!(
+            "`{name}` belongs to somebody else than the folder that it is for"
+        ));
+        return Err(fault
+            .help("it can send a deploy elsewhere; copy it into a folder of your own, or take it away")
+            .into());
+    }
+    if fs::metadata(&path).is_ok_and(|file| file.len() > LIMIT) {
+        return Err(Fault::usage(format!("`{name}` has more than {LIMIT} bytes")).into());
+    }
     let source = Source::read(&path)?;
     let file = read(&source.text).map_err(|problems| Stop::Problems {
         exit: Exit::Usage,
         problems,
         source: source.clone(),
     })?;
+    if path.parent() == Some(folder) {
+        printer.detail(&format!("settings of `{name}`"));
+    } else {
+        // Nobody has it before him.
+        printer.progress(&format!("settings of `{name}`"));
+    }
     // Whether the template can be read is for the command to say.
     let config = wanted.config.clone().or_else(|| config_of(&template?));
+    if let Some(config) = &config
+        && let Some(help) = file.strange(config)
+    {
+        let fault = Fault::usage(format!("`{name}` has no section for the config `{config}`"));
+        return Err(fault.help(help).into());
+    }
     file.of(config.as_deref()).fill(wanted);
     Ok(())
 }
@@ -200,20 +239,72 @@ fn find(folder: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// Whether the file, or the folder that it lies in, is another user's than the folder that it is for: whoever can write
+/// somewhere above a folder must not redirect what is deployed from there. The superuser is trusted, as by git's
+/// `safe.directory`.
+#[cfg(unix)]
+fn is_strange(path: &Path, folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let owner = |path: &Path| {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        fs::metadata(path).map(|metadata| metadata.uid())
+    };
+    let Ok(own) = owner(folder) else { return true };
+    let is_strange = |path: &Path| owner(path).is_ok_and(|uid| uid != own && uid != 0);
+    is_strange(path) || path.parent().is_some_and(is_strange)
+}
+
+#[cfg(not(unix))]
+fn is_strange(_: &Path, _: &Path) -> bool {
+    false
+}
+
 /// A file that was read.
 #[derive(Debug, Default)]
 struct File {
     default: Settings,
-    configs: BTreeMap<String, Settings>,
+    configs: BTreeMap<String, Own>,
 }
 
 impl File {
-    /// The settings for a config.
+    /// The settings for a config, with all that it inherits.
     fn of(&self, config: Option<&str>) -> Settings {
-        let of_config = config.and_then(|config| self.configs.get(config)).cloned();
-        of_config.unwrap_or_default().over(self.default.clone())
+        let mut settings = Settings::default();
+        let mut next = config.and_then(|config| self.configs.get(config));
+        while let Some(own) = next {
+            settings = settings.over(own.settings.clone());
+            // Without a circle: `read` has looked.
+            next = own.inherits.as_ref().and_then(|(parent, _)| self.configs.get(parent));
+        }
+        settings.over(self.default.clone())
+    }
+
+    /// What to do about a config that the file does not know although it says of others where they go: a misspelt one must
+    /// not go to where the default does.
+    fn strange(&self, config: &str) -> Option<String> {
+        let leads = self.configs.values().any(|own| own.settings.leads());
+        if !leads || self.configs.contains_key(config) {
+            return None;
+        }
+        let near = self.configs.keys().max_by(|one, other| {
+            let likeness = |name: &str| strsim::jaro_winkler(name, config);
+            likeness(one).total_cmp(&likeness(other))
+        });
+        let near = near.filter(|near| strsim::jaro_winkler(near, config) > ALIKE);
+        let meant = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        Some(format!(
+            "{meant}write `[{CONFIG}.{config}]`, and nothing below it where `[{DEFAULT}]` says all"
+        ))
     }
 }
+
+/// From which likeness on (Jaro-Winkler, 0 to 1) a name may be another one misspelt.
+const ALIKE: f64 = 0.8;
 
 fn read(text: &str) -> Result<File, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -248,6 +339,7 @@ struct Reader<'a> {
 }
 
 /// What a config says itself: its settings, and whom it inherits from.
+#[derive(Debug)]
 struct Own {
     settings: Settings,
     inherits: Option<(String, Range<usize>)>,
@@ -255,6 +347,9 @@ struct Own {
 
 impl Reader<'_> {
     fn problem(&mut self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
+        if self.problems.len() >= PROBLEMS {
+            return;
+        }
         let before = self.text.get(..span.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -295,46 +390,45 @@ impl Reader<'_> {
                 ),
             }
         }
-        for name in configs.keys() {
-            let settings = self.inherited(name, &configs);
-            file.configs.insert(name.clone(), settings);
-        }
+        self.inheritance(&configs);
+        file.configs = configs;
         file
     }
 
-    /// The settings of a config, with all that it inherits.
-    fn inherited(&mut self, name: &str, configs: &BTreeMap<String, Own>) -> Settings {
-        let mut seen = BTreeSet::from([name]);
-        let mut settings = Settings::default();
-        let mut next = configs.get(name);
-        while let Some(own) = next {
-            settings = settings.over(own.settings.clone());
-            next = match &own.inherits {
-                None => None,
-                Some((parent, span)) if !configs.contains_key(parent) => {
-                    // Told once, where it stands.
-                    if seen.len() == 1 {
-                        let known: Vec<&str> = configs.keys().map(String::as_str).collect();
+    /// Every config inherits from one that there is, and none from itself.
+    fn inheritance(&mut self, configs: &BTreeMap<String, Own>) {
+        let mut seen_before = BTreeSet::new();
+        for name in configs.keys() {
+            let mut seen = BTreeSet::new();
+            let mut next = Some(name);
+            while let Some(name) = next {
+                if seen_before.contains(name) {
+                    break;
+                }
+                seen.insert(name);
+                let inherits = configs.get(name).and_then(|own| own.inherits.as_ref());
+                next = inherits.map(|(parent, _)| parent);
+                match inherits {
+                    Some((parent, span)) if !configs.contains_key(parent) => {
+                        let known: Vec<&str> = configs.keys().take(NAMED).map(String::as_str).collect();
+                        let message = format!("there is no config `{parent}` to inherit from");
                         self.problem(
                             span.clone(),
-                            format!("there is no config `{parent}` to inherit from"),
+                            message,
                             Some(format!("the file has {}", known.join(", "))),
                         );
                     }
-                    None
+                    Some((parent, span)) if seen.contains(parent) => {
+                        let message = format!("the config `{name}` inherits from itself in the end");
+                        let help = "take one `inherits` of the circle away".to_owned();
+                        self.problem(span.clone(), message, Some(help));
+                        break;
+                    }
+                    _ => {}
                 }
-                Some((parent, span)) if !seen.insert(parent) => {
-                    self.problem(
-                        span.clone(),
-                        format!("the config `{name}` inherits from itself in the end"),
-                        Some("take one `inherits` of the circle away".to_owned()),
-                    );
-                    None
-                }
-                Some((parent, _)) => configs.get(parent),
-            };
+            }
+            seen_before.extend(seen);
         }
-        settings
     }
 
     fn section(&mut self, table: &DeTable<'_>, may_inherit: bool) -> Own {
@@ -477,6 +571,32 @@ tags = { tier = "0" }
     }
 
     #[test]
+    fn a_misspelt_config_does_not_go_where_the_default_does() {
+        let file = read(GOOD).unwrap();
+        assert!(
+            file.strange("prodution")
+                .unwrap()
+                .starts_with("did you mean `production`?")
+        );
+        assert_eq!(file.strange("production"), None);
+        // Nothing says where anything goes: there is nothing to get wrong.
+        let file = read("[default]\nregion = \"eu-west-1\"\n[config.slow]\ntimeout = 900\n").unwrap();
+        assert_eq!(file.strange("slwo"), None);
+    }
+
+    #[test]
+    fn a_file_of_many_mistakes_is_read_soon() {
+        let mut text = "[default]\n".to_owned();
+        for number in 0..3_000 {
+            let _infallible = writeln!(text, "wrong{number} = 1");
+        }
+        for number in 0..1_000 {
+            let _infallible = writeln!(text, "[config.c{number}]\ninherits = \"c{}\"", number + 1);
+        }
+        assert_eq!(read(&text).unwrap_err().len(), PROBLEMS);
+    }
+
+    #[test]
     fn a_config_without_a_section_has_the_default() {
         let file = read(GOOD).unwrap();
         assert_eq!(file.of(Some("other")), file.default);
@@ -498,8 +618,7 @@ tags = { tier = "0" }
                 "2: there is no setting `regoin`",
                 "3: a timeout is a number of seconds, 60 to 43200",
                 "4: `12`: an account id has 12 digits",
-                "6: the config `b` inherits from itself in the end",
-                "8: the config `a` inherits from itself in the end",
+                "8: the config `b` inherits from itself in the end",
                 "10: there is no config `nobody` to inherit from",
                 "11: this is no text",
                 "12: there is no section `others`",

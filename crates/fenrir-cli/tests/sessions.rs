@@ -276,6 +276,106 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A folder can hold a repository disguised as files, whose settings name programs: nothing of it is started.
+#[test]
+fn what_lies_in_the_folder_starts_no_program() {
+    let desk = Desk::lay(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions/deploy"));
+    let folder = desk.folder.path();
+    for name in ["objects", "refs"] {
+        fs::create_dir(folder.join(name)).unwrap();
+    }
+    fs::write(folder.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    let started = folder.join("started");
+    let config = format!(
+        "[core]\nbare = false\nworktree = .\nrepositoryformatversion = 0\nfsmonitor = \"touch {}; false\"\n",
+        started.display()
+    );
+    fs::write(folder.join("config"), config).unwrap();
+    let seen = desk.run("fenrir deploy --no-wait");
+    assert!(seen.contains("--- exit 0"), "{seen}");
+    assert!(!started.exists());
+}
+
+/// Ctrl-C before anything was started starts nothing.
+#[test]
+fn an_interrupted_upload_starts_nothing() {
+    let session = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions/deploy");
+    let mut answers: Value = serde_json::from_slice(&fs::read(session.join("aws.json")).unwrap()).unwrap();
+    answers["slow PUT"] = serde_json::json!([]);
+    let desk = Desk {
+        aws: Some(Aws::start(&answers.to_string())),
+        ..Desk::lay(&session)
+    };
+    let mut command = desk.command(env!("CARGO_BIN_EXE_fenrir"), &["deploy"], &[]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for _ in 0..200 {
+        if desk
+            .aws
+            .as_ref()
+            .unwrap()
+            .asked()
+            .iter()
+            .any(|asked| asked.starts_with("HEAD"))
+        {
+            break;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    let pressed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(pressed.success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("nothing was started"), "{said}");
+    assert!(
+        !desk
+            .aws
+            .as_ref()
+            .unwrap()
+            .asked()
+            .contains(&"StartExecution".to_owned())
+    );
+}
+
+/// An answer that is not there as a whole is no success.
+#[test]
+fn a_full_disk_is_no_success() {
+    let desk = Desk::lay(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions/explain"));
+    let mut command = desk.command(env!("CARGO_BIN_EXE_fenrir"), &["explain", "F0004"], &[]);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// No character that turns a terminal around, neither for people nor for programs; and one long line is no reason to wait.
+#[test]
+fn a_hostile_template_is_told_soon_and_plainly() {
+    let desk = Desk::lay(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions/template-missing"));
+    let bad: Vec<String> = (0..3_000).map(|number| format!("\"Bad{number}\": 1")).collect();
+    let text = format!(
+        "{{\"ProjectName\": \"p\", \"ConfigName\": \"c\", \"Resources\": {{\"A\": {{\"Type\": \"AWS::SQS::Queue\", {}}}}}}}",
+        bad.join(", ")
+    );
+    fs::write(desk.folder.path().join("template.json"), text).unwrap();
+    let seen = desk.run("fenrir validate");
+    assert!(seen.contains("more problems are not shown"), "{seen}");
+    fs::write(
+        desk.folder.path().join("template.json"),
+        "{\"Bad\u{9b}31m\u{202e}X\": 1, \"ProjectName\": \"p\u{9b}2J\"}",
+    )
+    .unwrap();
+    for format in ["human", "json"] {
+        let seen = desk.run(&format!("fenrir validate --format {format}"));
+        let bad = seen
+            .chars()
+            .find(|c| fenrir_core::problem::is_unprintable(*c) && *c != '\n');
+        assert_eq!(bad, None, "{seen:?}");
+    }
+}
+
 /// On a terminal a bar shows what moves now; failures stay in sight; at the end the bar is gone, and what failed is told.
 #[test]
 fn a_terminal_has_a_bar() {
@@ -283,7 +383,7 @@ fn a_terminal_has_a_bar() {
     let desk = Desk::lay(&screens.join("bar"));
     let seen = desk.on_terminal(70, "", &["deploy"], &[]);
     let sometimes = |text: &str| seen.frames.iter().any(|frame| frame.contains(text));
-    assert!(sometimes("0/2 resources"), "{:#?}", seen.frames);
+    assert!(sometimes("1 resource done"), "{:#?}", seen.frames);
     assert!(
         sometimes("CREATE_IN_PROGRESS Hello AWS::Lambda::Function"),
         "{:#?}",

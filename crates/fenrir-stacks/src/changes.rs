@@ -38,8 +38,12 @@ pub enum Execution {
 
 /// The sentences by which CloudFormation says that there is nothing to change; it has no status for it.
 ///
+/// Their beginnings: the words of a transform or a hook, which may quote the template, come after a beginning of their own.
 /// Source: the waiters of the AWS CLI (`aws cloudformation deploy`) and of SAM CLI look for these two.
-const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+const NO_CHANGES: [&str; 2] = [
+    "The submitted information didn't contain changes.",
+    "No updates are to be performed",
+];
 
 /// How a change set of this status, with this reason, stands.
 #[must_use]
@@ -52,7 +56,7 @@ pub fn answer(status: Option<&ChangeSetStatus>, execution: Option<&ExecutionStat
             Some(ExecutionStatus::Unavailable) | None => Answer::Pending,
             Some(_) => Answer::Made,
         },
-        Some(ChangeSetStatus::Failed) if NO_CHANGES.iter().any(|words| reason.contains(words)) => Answer::NoChanges,
+        Some(ChangeSetStatus::Failed) if NO_CHANGES.iter().any(|words| reason.starts_with(words)) => Answer::NoChanges,
         Some(ChangeSetStatus::DeletePending | ChangeSetStatus::DeleteInProgress | ChangeSetStatus::DeleteComplete) => {
             Answer::Gone
         }

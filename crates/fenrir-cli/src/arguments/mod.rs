@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fenrir_core::release::region_problem;
 
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::printer::Printer;
 use crate::{environment, exit};
 
 mod bootstrap;
@@ -45,6 +48,37 @@ pub struct Arguments {
     pub command: Command,
 }
 
+/// The command line of this process. Help, and what is wrong with it, are said here: for programs as a line of JSON, too.
+///
+/// # Errors
+/// How the process ends instead.
+pub fn parse() -> Result<Arguments, Exit> {
+    Arguments::try_parse().map_err(|error| {
+        let words: Vec<String> = std::env::args().collect();
+        let wants_json = words.iter().any(|word| word == "--format=json")
+            || words.windows(2).any(|pair| pair == ["--format", "json"]);
+        if !error.use_stderr() {
+            // Nobody to read the help: then nobody needs it.
+            let _gone = error.print();
+            return Exit::Success;
+        }
+        if wants_json {
+            Printer::of_process(OutputArguments::json()).stop(&Fault::usage(said(&error)).into());
+        } else {
+            let _gone = error.print();
+        }
+        Exit::Usage
+    })
+}
+
+/// What clap says in its first lines: what is wrong, without the usage.
+fn said(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let what = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let words: Vec<&str> = what.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
 /// How to answer: the same for every command.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
@@ -72,6 +106,19 @@ pub struct OutputArguments {
         hide_possible_values = true
     )]
     pub progress: Option<Progress>,
+}
+
+impl OutputArguments {
+    /// For programs, and nothing else said.
+    const fn json() -> Self {
+        Self {
+            format: Format::Json,
+            quiet: false,
+            verbose: false,
+            color: Colors::Never,
+            progress: None,
+        }
+    }
 }
 
 /// How a deploy that is followed is shown.

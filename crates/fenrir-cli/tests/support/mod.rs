@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -97,6 +98,10 @@ impl Aws {
 fn converse(mut stream: TcpStream, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(request) = read(&mut reader) {
+        // As an upload over a slow line: `"slow PUT": []`.
+        if request.method == "PUT" && state.lock().unwrap().answers.contains_key("slow PUT") {
+            thread::sleep(Duration::from_secs(5));
+        }
         let Some((status, headers, body)) = answer(&request, &mut state.lock().unwrap()) else {
             return;
         };
