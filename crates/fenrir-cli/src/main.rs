@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use fenrir_cli::arguments::{self, Command};
 use fenrir_cli::commands::{
-    attach, bootstrap, completions, dashboard, deploy, diff, events, explain, halt, history, lock, logs, ls, man, package,
-    plan, rollback, show, status, unlock, validate,
+    attach, bootstrap, completions, dashboard, deploy, diff, events, explain, halt, history, lock, logs, ls, man,
+    package, plan, rollback, show, status, unlock, validate,
 };
 use fenrir_cli::exit::Exit;
 use fenrir_cli::fault::Fault;

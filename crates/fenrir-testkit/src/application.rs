@@ -134,7 +134,11 @@ impl Application {
     pub async fn upload(&self, config: &SdkConfig, release_id: &str) -> Value {
         let s3 = aws_sdk_s3::Client::new(config);
         for (key, data) in &self.artifacts {
-            put(&s3, &self.bucket, key, data.clone()).await;
+            // Named by its content: as with the command, unchanged code keeps its version.
+            let there = s3.head_object().bucket(&self.bucket).key(key).send().await;
+            if there.is_err() {
+                put(&s3, &self.bucket, key, data.clone()).await;
+            }
         }
         let release = self.release(release_id);
         let key = keys::release(&self.owner, release_id);
