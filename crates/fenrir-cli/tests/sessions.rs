@@ -17,7 +17,7 @@ mod support;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
@@ -212,27 +212,23 @@ impl Desk {
 
     /// Presses Ctrl-C as soon as the deploy is followed.
     fn interrupted(&self, mut command: Command) -> Output {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let is_followed = || {
-            self.aws
-                .as_ref()
-                .unwrap()
-                .asked()
-                .contains(&"GetExecutionHistory".to_owned())
-        };
-        for _ in 0..200 {
-            if is_followed() {
-                break;
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while errors.read_line(&mut said).unwrap() > 0 {
+            // The first state that it shows: it is followed.
+            if said.ends_with("Validate\n") {
+                let pressed = Command::new("kill")
+                    .args(["-INT", &child.id().to_string()])
+                    .status()
+                    .unwrap();
+                assert!(pressed.success());
             }
-            sleep(Duration::from_millis(50));
         }
-        sleep(Duration::from_millis(300));
-        let pressed = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(pressed.success());
-        child.wait_with_output().unwrap()
+        Output {
+            stderr: said.into_bytes(),
+            ..child.wait_with_output().unwrap()
+        }
     }
 
     /// Without what is another one every time.

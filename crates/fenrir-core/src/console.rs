@@ -33,7 +33,7 @@ fn place<'a>(arn: &'a str, service: &str) -> Option<(&'a str, &'a str)> {
         .then_some((partition, region))
 }
 
-/// Source: AWS documentation, "Amazon Web Services in China" and "AWS GovCloud (US) sign-up", of the console's hosts.
+/// Source: AWS documentation, "Amazon Web Services in China" and "AWS `GovCloud` (US) sign-up", of the console's hosts.
 fn host(partition: &str) -> &'static str {
     match partition {
         "aws-cn" => "console.amazonaws.cn",

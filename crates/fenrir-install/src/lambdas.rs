@@ -103,22 +103,20 @@ impl Code {
             ));
         }
         let mut architectures = built_for.keys();
-        match (architectures.next(), architectures.next()) {
-            (Some(architecture), None) => Ok(Self {
+        if let (Some(architecture), None) = (architectures.next(), architectures.next()) {
+            return Ok(Self {
                 architecture: *architecture,
                 programs,
-            }),
-            _ => {
-                let groups: Vec<String> = built_for
-                    .iter()
-                    .map(|(architecture, names)| format!("{} for {}", names.join(", "), architecture.name()))
-                    .collect();
-                Err(Error::unusable(
-                    format!("the steps are built for different processors: {}", groups.join("; ")),
-                    "build them anew: `make release`, or `make release ARCH=x86-64`",
-                ))
-            }
+            });
         }
+        let groups: Vec<String> = built_for
+            .iter()
+            .map(|(architecture, names)| format!("{} for {}", names.join(", "), architecture.name()))
+            .collect();
+        Err(Error::unusable(
+            format!("the steps are built for different processors: {}", groups.join("; ")),
+            "build them anew: `make release`, or `make release ARCH=x86-64`",
+        ))
     }
 
     /// The zip of each, packed at once on all processors.
@@ -185,7 +183,11 @@ const fn level() -> i64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test that cannot go on has failed"
+    )]
     use super::*;
 
     fn program(machine: u8) -> Vec<u8> {

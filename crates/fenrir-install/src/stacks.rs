@@ -474,16 +474,15 @@ impl OwnStacks {
             .map_err(doing())?
             .map_or(Status::Absent, |seen| seen.status);
         let outcome = events::outcome(&operation, arn);
-        let execution = match outcome {
-            Some(_) => Execution::NotBegun,
-            None => {
-                let seen = self
-                    .reader
-                    .describe_change_set(arn, change_set)
-                    .await
-                    .map_err(doing())?;
-                seen.map_or(Execution::Complete, |seen| seen.execution)
-            }
+        let execution = if outcome.is_some() {
+            Execution::NotBegun
+        } else {
+            let seen = self
+                .reader
+                .describe_change_set(arn, change_set)
+                .await
+                .map_err(doing())?;
+            seen.map_or(Execution::Complete, |seen| seen.execution)
         };
         let reason = events::root_cause(&operation, arn).map(|cause| events::explain(&operation, cause, arn));
         let reason = reason.unwrap_or_else(|| format!("it ended in {}", status.row().name));

@@ -167,9 +167,12 @@ fn log<O: Answer>(answer: &Result<O, StepError>, began: Instant, tally: &Tally, 
         cold = invocation.is_cold,
         trace = invocation.trace,
     );
-    span.in_scope(|| match error {
-        None => tracing::info!("done"),
-        Some(_) => tracing::warn!("failed"),
+    span.in_scope(|| {
+        if error.is_some() {
+            tracing::warn!("failed");
+        } else {
+            tracing::info!("done");
+        }
     });
 }
 

@@ -330,7 +330,7 @@ async fn page<T: serde::de::DeserializeOwned>(query: QueryFluentBuilder, wanted:
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
     use serde_json::json;
 
     use super::*;

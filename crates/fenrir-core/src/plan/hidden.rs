@@ -34,7 +34,7 @@ const PLACES: [&str; 3] = [
 pub(super) fn hide(properties: &mut [Property]) {
     for property in properties {
         let is_here = |place: &&str| property.path == **place || property.path.starts_with(&format!("{place}/"));
-        if !PLACES.iter().any(|place| is_here(&place)) {
+        if !PLACES.iter().any(is_here) {
             continue;
         }
         let name = property.path.rsplit('/').next().unwrap_or_default().to_owned();
