@@ -383,6 +383,53 @@ async fn a_developer_deploys_his_own_config_and_nobody_elses() {
     }
 }
 
+/// What he may not read is left out of the dashboard, and said.
+#[tokio::test]
+async fn a_developer_sees_his_own_config_on_the_dashboard_and_is_told_what_he_does_not_see() {
+    let project = "people/dashboard";
+    let developer = Person::developer_of("people-developer-dashboard", project).await;
+    let mine = deployer().application_in(project, Deployer::OTHER_ACCOUNT, Deployer::REGION);
+    let owner = Owner {
+        config: "production".into(),
+        ..mine.owner().clone()
+    };
+    put_lock(&owner, true).await;
+    let workplace = jobs(project, "production");
+    let export = |more: &[&str]| {
+        let there = [
+            "dashboard",
+            "--export",
+            "one.html",
+            "--project",
+            project,
+            "--account",
+            Deployer::OTHER_ACCOUNT,
+        ];
+        developer.run(&workplace, &[&there[..], more].concat())
+    };
+    export(&[]).ends(2, &["you lack the right `dynamodb:Query`", "--config"]);
+    export(&["--config", "production2"]).ends(2, &["you lack the right `dynamodb:GetItem`"]);
+    let ran = export(&["--config", "production"]);
+    ran.ends(
+        0,
+        &[
+            "you may not list what others deployed",
+            "freezes of whole accounts are not shown",
+            "one.html",
+        ],
+    );
+    let page = std::fs::read_to_string(workplace.path().with_file_name("one.html")).unwrap();
+    for words in [
+        "people/<wbr>dashboard",
+        "release-1",
+        "a bucket is left",
+        "Freezes of whole projects are not shown",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("Freezes of configs are not shown") && !page.contains("Locks are not shown"));
+}
+
 /// The right to start an execution is not the right to deploy.
 #[tokio::test]
 async fn a_developer_cannot_deploy_anothers_project_by_starting_an_execution() {
