@@ -7,6 +7,7 @@
 # make faults          every fault in every call of every step, for docs/faults.md (a quarter of an hour; ALL=1: in every scenario, an hour)
 # make race            a hundred rounds of many deploys at once (ROUNDS=.. fewer or more)
 # make fuzz            ten million hostile templates, for docs/fuzzing.md (RUNS=.. fewer or more; needs a nightly toolchain)
+# make screenshots     the pictures of docs/dashboard.md, where there is a Chromium
 # make stop            ends what `make demo KEEP=1` left running
 # make clean           removes what this file made in the repository (not cargo's cache)
 #
@@ -31,7 +32,7 @@ STAMP := $(CURDIR)/.venv/.installed-$(shell $(PYTHON) -c 'import hashlib; print(
 BUILD := PATH="$(FENRIR_VENV)/bin:$$PATH" cargo lambda build --disable-optimizations --locked --workspace --exclude fenrir-testkit --exclude fenrir-tests
 ARCH ?= arm64
 
-.PHONY: help demo test lint lambdas venv invoke bench release faults race fuzz stop clean
+.PHONY: help demo test lint lambdas venv invoke bench release faults race fuzz screenshots stop clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -91,6 +92,9 @@ race: venv
 
 fuzz: venv
 	@nice $(VENV_PYTHON) tests/fuzz.py $(if $(RUNS),--runs $(RUNS))
+
+screenshots: lambdas
+	@$(VENV_PYTHON) tests/screenshots.py
 
 clean:
 	@rm -rf .venv .local

@@ -196,7 +196,7 @@ impl View<'_> {
                         ("run", "running now", figures.running),
                         ("dirty", "dirty", figures.dirty),
                         ("hold", "frozen", figures.frozen),
-                        ("bad", "failed or refused in 24 h", figures.failed),
+                        ("bad", "failed or refused in 24\u{a0}h", figures.failed),
                     ] {
                         let class = if figure == 0 { "zero" } else { class };
                         html.element("div", &[("class", class)], |html| {
