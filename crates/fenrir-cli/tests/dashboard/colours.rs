@@ -116,7 +116,9 @@ fn both_schemes_have_every_colour_that_is_used_and_there_is_no_other() {
         assert!(text.contains(name) || name == "inherit", "{rest}");
     }
     let after = STYLE.split_once("}}").unwrap().1;
-    assert!(!after.contains('#'), "a colour outside the palette");
+    for other in [":#", " #", "rgb", "hsl"] {
+        assert!(!after.contains(other), "a colour outside the palette: {other}");
+    }
 }
 
 #[test]
