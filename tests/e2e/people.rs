@@ -410,24 +410,55 @@ async fn a_developer_sees_his_own_config_on_the_dashboard_and_is_told_what_he_do
     export(&[]).ends(2, &["you lack the right `dynamodb:Query`", "--config"]);
     export(&["--config", "production2"]).ends(2, &["you lack the right `dynamodb:GetItem`"]);
     let ran = export(&["--config", "production"]);
-    ran.ends(
-        0,
-        &[
-            "you may not list what others deployed",
-            "freezes of whole accounts are not shown",
-            "one.html",
-        ],
-    );
+    ran.ends(0, &["you may not list what others deployed", "one.html"]);
     let page = std::fs::read_to_string(workplace.path().with_file_name("one.html")).unwrap();
     for words in [
         "people/<wbr>dashboard",
         "release-1",
         "a bucket is left",
-        "Freezes of whole projects are not shown",
+        "You may not list what others deployed",
     ] {
         assert!(page.contains(words), "{words}");
     }
-    assert!(!page.contains("Freezes of configs are not shown") && !page.contains("Locks are not shown"));
+    assert!(
+        !page.contains("are not shown") && !page.contains("is not shown"),
+        "{page}"
+    );
+}
+
+/// Who may list every account's configs and read the locks of one sees those, and is told of the others.
+#[tokio::test]
+async fn an_operator_sees_the_locks_of_his_account_on_the_dashboard() {
+    let project = "people/overview";
+    let operator = Person::operator("people-operator-dashboard").await;
+    for account in [Deployer::ACCOUNT, Deployer::OTHER_ACCOUNT] {
+        let application = deployer()
+            .application_in(project, account, Deployer::REGION)
+            .with("Jobs", queue());
+        let release = format!("people-overview-{account}");
+        let ended = fenrir_harness::deploy(deployer(), &application, &release).await;
+        assert_eq!(ended.status, "SUCCEEDED", "{}", ended.cause);
+        put_lock(application.owner(), true).await;
+    }
+    let workplace = jobs(project, "test");
+    let ran = operator.run(&workplace, &["dashboard", "--export", "site/", "--project", project]);
+    let note = format!("locks of account {} are not shown", Deployer::ACCOUNT);
+    let ran = ran.ends(0, &[&note, "the history of 1 config is not shown"]);
+    assert!(
+        !ran.said
+            .contains(&format!("locks of account {}", Deployer::OTHER_ACCOUNT)),
+        "{}",
+        ran.said
+    );
+    let board = std::fs::read_to_string(workplace.path().with_file_name("site").join("board.json")).unwrap();
+    let board: Value = serde_json::from_str(&board).unwrap();
+    let locks: Vec<(&str, bool)> = board["configs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|config| (config["owner"]["account"].as_str().unwrap(), config["lock"].is_object()))
+        .collect();
+    assert_eq!(locks, [(Deployer::ACCOUNT, false), (Deployer::OTHER_ACCOUNT, true)]);
 }
 
 /// The right to start an execution is not the right to deploy.

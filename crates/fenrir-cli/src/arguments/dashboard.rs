@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fenrir_core::timestamp;
-use time::{Duration, OffsetDateTime, Time};
+use time::OffsetDateTime;
 
 use super::AwsArguments;
+use super::records::point;
 
 /// `fenrir dashboard`.
 #[derive(Debug, Args)]
@@ -36,72 +36,13 @@ pub struct Dashboard {
     /// Only this config
     #[arg(long, value_name = "NAME")]
     pub config: Option<String>,
-    /// Only what was released since: `90m`, `24h`, `7d`, `2w`, a date or a time in RFC 3339
-    #[arg(long, value_name = "WHEN", value_parser = since)]
-    pub since: Option<String>,
+    /// Only what was released since then: `30m`, `12h`, `7d`, `2026-11-21` or RFC 3339
+    #[arg(long, value_name = "WHEN", value_parser = point)]
+    pub since: Option<OffsetDateTime>,
     /// Releases of each history
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub limit: u16,
     /// Where AWS is.
     #[command(flatten)]
     pub aws: AwsArguments,
-}
-
-/// A point in time, in RFC 3339.
-fn since(text: &str) -> Result<String, String> {
-    let at = since_of(text, OffsetDateTime::now_utc());
-    at.map(timestamp::format)
-        .ok_or_else(|| "write it as `90m`, `24h`, `7d`, `2w`, `2026-11-21` or `2026-11-21T22:06:31Z`".to_owned())
-}
-
-fn since_of(text: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
-    if let Some(at) = timestamp::parse(text).or_else(|| timestamp::parse(&format!("{text}T00:00:00Z"))) {
-        return Some(at);
-    }
-    if text == "today" {
-        return Some(now.replace_time(Time::MIDNIGHT));
-    }
-    let unit = text.chars().last()?;
-    let count: i64 = text
-        .strip_suffix(unit)?
-        .parse()
-        .ok()
-        .filter(|count| (1..100_000).contains(count))?;
-    let span = match unit {
-        'm' => Duration::minutes(count),
-        'h' => Duration::hours(count),
-        'd' => Duration::days(count),
-        'w' => Duration::weeks(count),
-        _ => return None,
-    };
-    now.checked_sub(span)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-    use super::*;
-
-    #[test]
-    fn a_time_is_said_as_people_say_it() {
-        let now = timestamp::parse("2026-11-22T08:00:00Z").unwrap();
-        for (text, wanted) in [
-            ("90m", "2026-11-22T06:30:00Z"),
-            ("24h", "2026-11-21T08:00:00Z"),
-            ("7d", "2026-11-15T08:00:00Z"),
-            ("2w", "2026-11-08T08:00:00Z"),
-            ("today", "2026-11-22T00:00:00Z"),
-            ("2026-11-21", "2026-11-21T00:00:00Z"),
-            ("2026-11-21T22:06:31+01:00", "2026-11-21T21:06:31Z"),
-        ] {
-            assert_eq!(
-                since_of(text, now).map(timestamp::format).as_deref(),
-                Some(wanted),
-                "{text}"
-            );
-        }
-        for text in ["", "d", "0d", "-1d", "1y", "yesterday", "9999999999d", "7 d", "ä"] {
-            assert_eq!(since_of(text, now), None, "{text}");
-        }
-    }
 }

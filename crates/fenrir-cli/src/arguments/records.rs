@@ -269,7 +269,7 @@ fn age(text: &str) -> Result<Duration, String> {
 }
 
 /// An age before now, a day, or RFC 3339.
-fn point(text: &str) -> Result<OffsetDateTime, String> {
+pub(super) fn point(text: &str) -> Result<OffsetDateTime, String> {
     let whole = if text.len() == 10 {
         format!("{text}T00:00:00Z")
     } else {

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use fenrir_core::timestamp;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -43,7 +44,7 @@ async fn dashboard(arguments: &Dashboard, printer: &mut Printer) -> Result<Exit,
             project: arguments.project.clone(),
             config: arguments.config.clone(),
             account: arguments.aws.account.clone(),
-            since: arguments.since.clone(),
+            since: arguments.since.map(timestamp::format),
             limit: arguments.limit,
         },
     );

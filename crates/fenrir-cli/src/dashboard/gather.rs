@@ -71,6 +71,12 @@ struct Way {
     run: Run,
 }
 
+/// What is held in an account: locks, and freezes of each kind.
+struct Held {
+    holders: Result<BTreeMap<String, Holder>, locks::Error>,
+    standing: Vec<Result<Vec<Freeze>, freezes::Error>>,
+}
+
 /// A board while it is read.
 struct Reading {
     notes: Vec<String>,
@@ -221,36 +227,68 @@ impl Source {
         Ok(())
     }
 
-    /// Locks and freezes. What a role may read is told by the beginnings of keys, so each kind is asked for by itself.
+    /// Locks and freezes. What a role may read is told by the beginnings of keys, so each account and each kind is asked
+    /// for by itself.
     async fn held(&self, reading: &mut Reading) -> Result<(), Fault> {
-        let owners: Vec<Owner> = reading.configs.values().map(|config| config.owner.clone()).collect();
-        match self.locks.holders(&owners).await {
-            Ok(holders) => {
-                for (key, holder) in holders {
-                    if let Some(config) = reading.configs.get_mut(&key) {
-                        config.lock = Some(holder);
+        let mut accounts: BTreeMap<String, Vec<Owner>> = BTreeMap::new();
+        for config in reading.configs.values() {
+            let owner = config.owner.clone();
+            accounts.entry(owner.account.clone()).or_default().push(owner);
+        }
+        let mut asked = JoinSet::new();
+        let mut told: BTreeMap<String, Held> = BTreeMap::new();
+        for (account, owners) in accounts {
+            if asked.len() >= AT_ONCE {
+                told.extend(asked.join_next().await.and_then(Result::ok));
+            }
+            let (locks, freezes) = (self.locks.clone(), self.freezes.clone());
+            asked.spawn(async move {
+                let mut kinds: [BTreeSet<String>; 3] = Default::default();
+                for owner in &owners {
+                    for (kind, key) in kinds.iter_mut().zip(keys::freezes(owner)) {
+                        kind.insert(key);
                     }
                 }
-            }
-            Err(error) => {
-                reading.unless_denied(of_locks(error), Some("Locks are not shown: you may not read them."))?
-            }
+                let holders = locks.holders(&owners).await;
+                let mut standing = Vec::new();
+                for kind in kinds {
+                    let keys: Vec<String> = kind.into_iter().collect();
+                    standing.push(freezes.standing(&keys).await);
+                }
+                (account, Held { holders, standing })
+            });
         }
-        let mut kinds: [BTreeSet<String>; 3] = Default::default();
-        for owner in &owners {
-            for (kind, key) in kinds.iter_mut().zip(keys::freezes(owner)) {
-                kind.insert(key);
-            }
+        while let Some(joined) = asked.join_next().await {
+            told.extend(joined.ok());
         }
         let mut standing: Vec<Freeze> = Vec::new();
-        for (kind, what) in kinds.into_iter().zip(["accounts", "projects", "configs"]) {
-            let keys: Vec<String> = kind.into_iter().collect();
-            match self.freezes.standing(&keys).await {
-                Ok(found) => standing.extend(found),
+        for (account, held) in told {
+            match held.holders {
+                Ok(holders) => {
+                    for (key, holder) in holders {
+                        if let Some(config) = reading.configs.get_mut(&key) {
+                            config.lock = Some(holder);
+                        }
+                    }
+                }
                 Err(error) => {
-                    let note = format!("Freezes of whole {what} are not shown: you may not read them.")
-                        .replace("whole configs", "configs");
-                    reading.unless_denied(of_freezes(error), Some(&note))?;
+                    let note = format!("Locks of account {account} are not shown: you may not read them.");
+                    reading.unless_denied(of_locks(error), Some(&note))?;
+                }
+            }
+            for (found, what) in held
+                .standing
+                .into_iter()
+                .zip(["the whole account", "projects", "configs"])
+            {
+                match found {
+                    Ok(found) => standing.extend(found),
+                    Err(error) => {
+                        let note =
+                            format!("Freezes of {what} in account {account} are not shown: you may not read them.")
+                                .replace("of the whole account in account", "of the whole account");
+                        reading.unless_denied(of_freezes(error), Some(&note))?;
+                    }
                 }
             }
         }
