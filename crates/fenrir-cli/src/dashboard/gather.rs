@@ -16,7 +16,7 @@ use fenrir_store::history::{Entry, Filter, Wanted};
 use fenrir_store::{Freeze, Freezes, Holder, Locks, Records, Status, freezes, locks, records};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::board::{Board, Config, Entered, Release, Run};
 use crate::aws::{Aws, unusable};
@@ -76,6 +76,9 @@ struct Held {
     holders: Result<BTreeMap<String, Holder>, locks::Error>,
     standing: Vec<Result<Vec<Freeze>, freezes::Error>>,
 }
+
+/// Whose record was asked for, and what came of it.
+type Answered = (Owner, Result<Option<Entry>, records::Error>);
 
 /// A board while it is read.
 struct Reading {
@@ -489,7 +492,7 @@ impl Reading {
 
     fn entry(
         &mut self,
-        joined: Option<Result<(Owner, Result<Option<Entry>, records::Error>), tokio::task::JoinError>>,
+        joined: Option<Result<Answered, JoinError>>,
         found: &mut Vec<(Owner, Entry)>,
     ) -> Result<(), Fault> {
         let Some(Ok((owner, entry))) = joined else {

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fenrir_core::deployment::Operation;
 use fenrir_core::owner::Owner;
-use fenrir_core::{codes, timestamp};
+use fenrir_core::{codes, console, timestamp};
 use fenrir_store::history::Said;
 use fenrir_store::{Freeze, Holder, Status};
 use sha2::{Digest as _, Sha256};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::board::{Board, Config, Entered, Release, Run, Standing};
 use super::html::{self, Html};
@@ -134,7 +134,7 @@ impl View<'_> {
                     Form::Live => "as of ",
                     Form::Snapshot => "a snapshot of ",
                 });
-                html.leaf("time", &[("datetime", &board.made_at)], &self.written(&board.made_at));
+                html.leaf("time", &[("datetime", &board.made_at)], &written(&board.made_at));
                 html.text(" UTC");
             });
             if self.form == Form::Live {
@@ -268,64 +268,11 @@ impl View<'_> {
                 }
             });
             match &config.run {
-                Some(run) => self.way(html, run, &id),
+                Some(run) => way(html, run, &id),
                 None => html.leaf("p", &[("class", "muted")], "Its states cannot be shown."),
             }
         });
         html.line();
-    }
-
-    /// Where an execution is: the picture, and the same as a list.
-    fn way(&self, html: &mut Html, run: &Run, id: &str) {
-        let machine = Machine::deployed();
-        let now = run.now.as_deref().unwrap_or("no state yet");
-        let names: Vec<&str> = run.entered.iter().map(|entered| entered.state.as_str()).collect();
-        html.element(
-            "div",
-            &[
-                ("class", "picture scroll"),
-                ("tabindex", "0"),
-                ("role", "group"),
-                ("aria-labelledby", id),
-            ],
-            |html| {
-                let description = format!("It has entered, in this order: {}.", names.join(", "));
-                machine.draw(
-                    html,
-                    id,
-                    &format!("The state machine; the execution is in {now}"),
-                    &description,
-                    run,
-                );
-            },
-        );
-        let is_told = |state: &str| {
-            let kind = machine
-                .drawn()
-                .find(|drawn| drawn.name == state)
-                .map(|drawn| drawn.kind);
-            kind.is_none_or(|kind| kind == Kind::Task) || run.now.as_deref() == Some(state)
-        };
-        html.element("ol", &[("class", "steps"), ("aria-label", "States so far")], |html| {
-            // The one that it is in comes last, whenever it was entered first.
-            let is_now = |entered: &Entered| run.now.as_ref() == Some(&entered.state);
-            let mut told: Vec<&Entered> = run.entered.iter().filter(|entered| is_told(&entered.state)).collect();
-            told.sort_by_key(|entered| is_now(entered));
-            for entered in told {
-                let is_now = is_now(entered);
-                let attributes: &[_] = if is_now { &[("aria-current", "step")] } else { &[] };
-                html.element("li", attributes, |html| {
-                    html.leaf("time", &[("datetime", &entered.at)], &clock(&entered.at));
-                    html.text(&format!(" {}", entered.state));
-                    if entered.times > 1 {
-                        html.text(&format!(" ({} times)", entered.times));
-                    }
-                    if is_now {
-                        html.text(" now");
-                    }
-                });
-            }
-        });
     }
 
     fn held(&self, html: &mut Html) {
@@ -410,7 +357,7 @@ impl View<'_> {
     fn since(&self, html: &mut Html, at: &str) {
         html.element("span", &[], |html| {
             html.text("since ");
-            html.leaf("time", &[("datetime", &datetime(at))], &self.written(at));
+            html.leaf("time", &[("datetime", &datetime(at))], &written(at));
             html.text(&format!(", {}", self.age(at)));
         });
     }
@@ -556,7 +503,7 @@ impl View<'_> {
                             .history
                             .iter()
                             .filter_map(|release| release.duration(self.now))
-                            .map(|duration| duration.as_seconds_f64())
+                            .map(Duration::as_seconds_f64)
                             .fold(1.0, f64::max);
                         html.element("tbody", &[], |html| {
                             for release in &config.history {
@@ -582,14 +529,12 @@ impl View<'_> {
             html.element("td", &[("data-of", "Commit")], |html| commit(html, release));
             cell(html, "By", who(release));
             html.element("td", &[("data-of", "Started")], |html| {
-                self.time(html, &release.started_at)
+                self.time(html, &release.started_at);
             });
             html.element("td", &[("data-of", "Took")], |html| {
                 html.element("span", &[], |html| {
                     html.text(&took(release, self.now));
-                    let seconds = release
-                        .duration(self.now)
-                        .map_or(0.0, |duration| duration.as_seconds_f64());
+                    let seconds = release.duration(self.now).map_or(0.0, Duration::as_seconds_f64);
                     bar(html, release, seconds / longest);
                 });
             });
@@ -599,11 +544,7 @@ impl View<'_> {
 
     /// The releases as bars, oldest first: how long each took. What did not succeed hangs below the line.
     fn spark(&self, html: &mut Html, config: &Config) {
-        let seconds = |release: &Release| {
-            release
-                .duration(self.now)
-                .map_or(0.0, |duration| duration.as_seconds_f64())
-        };
+        let seconds = |release: &Release| release.duration(self.now).map_or(0.0, Duration::as_seconds_f64);
         let longest = config.history.iter().map(seconds).fold(1.0, f64::max);
         let good = config
             .history
@@ -640,23 +581,9 @@ impl View<'_> {
 
     fn time(&self, html: &mut Html, at: &str) {
         html.element("span", &[], |html| {
-            html.leaf("time", &[("datetime", &datetime(at))], &self.written(at));
+            html.leaf("time", &[("datetime", &datetime(at))], &written(at));
             html.leaf("small", &[], &format!(" {}", self.age(at)));
         });
-    }
-
-    /// `2026-11-21 22:06`.
-    fn written(&self, at: &str) -> String {
-        timestamp::parse(at).map_or_else(
-            || "an unknown time".to_owned(),
-            |at| {
-                timestamp::format(at)
-                    .chars()
-                    .take(16)
-                    .collect::<String>()
-                    .replace('T', " ")
-            },
-        )
     }
 
     /// `3 h ago`.
@@ -667,6 +594,73 @@ impl View<'_> {
             Some(seconds) => format!("{} ago", duration(seconds)),
         }
     }
+}
+
+/// Where an execution is: the picture, and the same as a list.
+fn way(html: &mut Html, run: &Run, id: &str) {
+    let machine = Machine::deployed();
+    let now = run.now.as_deref().unwrap_or("no state yet");
+    let names: Vec<&str> = run.entered.iter().map(|entered| entered.state.as_str()).collect();
+    html.element(
+        "div",
+        &[
+            ("class", "picture scroll"),
+            ("tabindex", "0"),
+            ("role", "group"),
+            ("aria-labelledby", id),
+        ],
+        |html| {
+            let description = format!("It has entered, in this order: {}.", names.join(", "));
+            machine.draw(
+                html,
+                id,
+                &format!("The state machine; the execution is in {now}"),
+                &description,
+                run,
+            );
+        },
+    );
+    let is_told = |state: &str| {
+        let kind = machine
+            .drawn()
+            .find(|drawn| drawn.name == state)
+            .map(|drawn| drawn.kind);
+        kind.is_none_or(|kind| kind == Kind::Task) || run.now.as_deref() == Some(state)
+    };
+    html.element("ol", &[("class", "steps"), ("aria-label", "States so far")], |html| {
+        // The one that it is in comes last, whenever it was entered first.
+        let is_now = |entered: &Entered| run.now.as_ref() == Some(&entered.state);
+        let mut told: Vec<&Entered> = run.entered.iter().filter(|entered| is_told(&entered.state)).collect();
+        told.sort_by_key(|entered| is_now(entered));
+        for entered in told {
+            let is_now = is_now(entered);
+            let attributes: &[_] = if is_now { &[("aria-current", "step")] } else { &[] };
+            html.element("li", attributes, |html| {
+                html.leaf("time", &[("datetime", &entered.at)], &clock(&entered.at));
+                html.text(&format!(" {}", entered.state));
+                if entered.times > 1 {
+                    html.text(&format!(" ({} times)", entered.times));
+                }
+                if is_now {
+                    html.text(" now");
+                }
+            });
+        }
+    });
+}
+
+/// `2026-11-21 22:06`.
+fn written(at: &str) -> String {
+    timestamp::parse(at).map_or_else(
+        || "an unknown time".to_owned(),
+        |at| {
+            timestamp::format(at)
+                .chars()
+                .take(16)
+                .collect::<String>()
+                .replace('T', " ")
+        },
+    )
 }
 
 fn section(html: &mut Html, id: &'static str, heading: &str, content: impl FnOnce(&mut Html)) {
@@ -836,7 +830,7 @@ fn link_to(html: &mut Html, config: &Config) {
 
 /// The release, with the way to its execution in the console.
 fn release_id(html: &mut Html, release: &Release) {
-    match console(&release.execution) {
+    match console::execution(&release.execution) {
         Some(url) => html.leaf(
             "a",
             &[("class", "id"), ("href", &url), ("rel", "noreferrer")],
@@ -844,30 +838,6 @@ fn release_id(html: &mut Html, release: &Release) {
         ),
         None => html.leaf("span", &[("class", "id")], &release.release_id),
     }
-}
-
-/// The page of an execution in the console; `None` when it is no ARN of one.
-fn console(execution: &str) -> Option<String> {
-    let parts: Vec<&str> = execution.split(':').collect();
-    let ["arn", partition, "states", region, account, "execution", machine, name] = parts.as_slice() else {
-        return None;
-    };
-    let is_word =
-        |text: &&&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    let words = [partition, region, account, machine, name];
-    if words.iter().filter(|word| is_word(word)).count() != words.len() {
-        return None;
-    }
-    // The console's own domain in each partition (AWS in China, "Getting started"; AWS GovCloud (US), "Signing in").
-    let host = match *partition {
-        "aws" => "console.aws.amazon.com",
-        "aws-cn" => "console.amazonaws.cn",
-        "aws-us-gov" => "console.amazonaws-us-gov.com",
-        _ => return None,
-    };
-    Some(format!(
-        "https://{region}.{host}/states/home?region={region}#/v2/executions/details/{execution}"
-    ))
 }
 
 fn commit(html: &mut Html, release: &Release) {

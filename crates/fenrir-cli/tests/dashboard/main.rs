@@ -23,12 +23,12 @@ use fenrir_cli::dashboard::board::Standing;
 use fenrir_cli::dashboard::page::{Form, SCRIPT, STYLE, page, policy};
 
 /// A board with one of everything.
-pub fn board() -> Board {
+pub(crate) fn board() -> Board {
     serde_json::from_str(include_str!("board.json")).unwrap()
 }
 
 /// A board of a deployer that has nothing yet.
-pub fn empty() -> Board {
+pub(crate) fn empty() -> Board {
     Board {
         configs: Vec::new(),
         notes: Vec::new(),
@@ -37,7 +37,7 @@ pub fn empty() -> Board {
 }
 
 /// Both forms of both boards.
-pub fn pages() -> Vec<Page> {
+pub(crate) fn pages() -> Vec<Page> {
     let mut pages = Vec::new();
     for board in [board(), empty()] {
         for form in [Form::Live, Form::Snapshot] {
