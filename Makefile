@@ -51,7 +51,7 @@ $(STAMP): requirements.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	touch $@
 
-# The eight steps, the watchdog and the command, in one go: they share every SDK crate. Built for this machine, and to be built soon.
+# The eight steps, the watchdog, the herald and the command, in one go: they share every SDK crate. Built for this machine, and to be built soon.
 lambdas: venv
 	@$(BUILD) --compiler cargo --profile local --lambda-dir "$(FENRIR_LAMBDAS)"
 

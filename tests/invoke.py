@@ -37,6 +37,8 @@ BEFORE = {
     "wait-execute": EXECUTED,
     "cleanup": MADE,
     "release-lock": [*EXECUTED, "wait-execute"],
+    # No state of the machine: the stream of the releases table hands it what changed.
+    "herald": [],
 }
 # Seconds for one step. A Lambda could take 15 minutes, a step on a local AWS does not.
 PATIENCE = 120

@@ -15,6 +15,7 @@ mod agreement;
 mod bad_releases;
 mod command;
 mod dashboard;
+mod events;
 mod failures;
 mod people;
 mod places;

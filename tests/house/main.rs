@@ -16,5 +16,6 @@ mod files;
 mod iam;
 mod install;
 mod machine;
+mod operations;
 mod roles;
 mod service_role;

@@ -19,8 +19,9 @@ fn steps() -> BTreeMap<&'static str, &'static Step> {
         ("WaitExecute", &wait_execute::STEP),
         ("CleanUp", &cleanup::STEP),
         ("ReleaseLock", &release_lock::STEP),
-        // No state of the machine, but its function and role are made the same way.
+        // No states of the machine, but their functions and roles are made the same way.
         ("Watchdog", &watchdog::STEP),
+        ("Herald", &herald::STEP),
     ])
 }
 
@@ -50,10 +51,10 @@ fn each_steps_role_may_call_what_the_step_calls_and_nothing_else() {
     let house = template("template.yml");
     for (name, step) in steps() {
         let role = format!("{name}Role");
-        assert_eq!(
-            house["Resources"][&role]["Properties"]["RoleName"],
-            format!("fenrir-step-{}", step.name)
-        );
+        // What begins with `fenrir-step-` is a role that other roles and buckets trust.
+        let is_step = name != "Herald";
+        let role_name = format!("fenrir-{}{}", if is_step { "step-" } else { "" }, step.name);
+        assert_eq!(house["Resources"][&role]["Properties"]["RoleName"], role_name);
         let wanted: BTreeSet<&str> = step.own_actions.iter().copied().chain(LOGS).collect();
         assert_eq!(
             allowed(&house, &role),
@@ -101,6 +102,22 @@ fn the_deployer_role_trusts_the_steps_that_assume_it() {
         let assumes = step.own_actions.contains(&"sts:AssumeRole") && step.own_actions.contains(&"sts:TagSession");
         assert_eq!(assumes, !step.deployer_actions.is_empty(), "{}", step.name);
     }
+}
+
+#[test]
+fn the_herald_may_do_nothing_in_any_account_but_read_the_stream_and_tell() {
+    assert!(herald::STEP.deployer_actions.is_empty());
+    let house = template("template.yml");
+    let role = &house["Resources"]["HeraldRole"]["Properties"];
+    assert!(role.get("ManagedPolicyArns").is_none());
+    for file in ["template.yml", "region.yml"] {
+        for (id, resource) in members(&template(file)["Resources"]) {
+            let text = resource["Properties"]["PolicyDocument"].to_string();
+            assert!(!text.contains("role/fenrir-herald"), "{file}: {id} trusts the herald");
+        }
+    }
+    let deployer = &template("account.yml")["Resources"]["Deployer"]["Properties"]["AssumeRolePolicyDocument"];
+    assert!(!deployer.to_string().contains("herald"));
 }
 
 #[test]

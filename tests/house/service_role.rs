@@ -583,10 +583,13 @@ fn what_is_fenrirs_own_is_denied_by_name() {
         "AWS::Events::Rule" => format!("arn:P:events:*:A:rule/{name}"),
         "AWS::Logs::LogGroup" => format!("arn:P:logs:*:A:log-group:{name}:*"),
         "AWS::CloudWatch::Alarm" => format!("arn:P:cloudwatch:*:A:alarm:{name}"),
+        "AWS::CloudWatch::Dashboard" => format!("arn:P:cloudwatch::A:dashboard/{name}"),
+        "AWS::SQS::Queue" => format!("arn:P:sqs:*:A:{name}"),
         // The bucket has a statement of its own, which lets code be read; policies and subscriptions have no name.
         "AWS::S3::Bucket"
         | "AWS::S3::BucketPolicy"
         | "AWS::Lambda::Permission"
+        | "AWS::Lambda::EventSourceMapping"
         | "AWS::SNS::TopicPolicy"
         | "AWS::SNS::Subscription" => String::new(),
         _ => panic!("{kind}: what is its ARN?"),

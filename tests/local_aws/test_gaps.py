@@ -321,6 +321,58 @@ class Gaps(unittest.TestCase):
             time.sleep(1)
             self.assertEqual(file.read_text(), "xx")
 
+    def test_a_batch_of_a_stream_goes_on_from_the_record_that_failed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "seen"
+            # Takes `a`, fails once at `b`, and takes everything from there on when it comes again.
+            source = f"""
+import os
+def b(event, _):
+    seen = open({str(file)!r}, 'a')
+    for record in event['Records']:
+        key = record['dynamodb']['Keys']['k']['S']
+        seen.write(key)
+        if key == 'b' and not os.path.exists({str(file)!r} + '.failed'):
+            open({str(file)!r} + '.failed', 'w')
+            return {{'batchItemFailures': [{{'itemIdentifier': record['dynamodb']['SequenceNumber']}}]}}
+    return {{'batchItemFailures': []}}
+"""
+            code = io.BytesIO()
+            with zipfile.ZipFile(code, "w") as archive:
+                archive.writestr("a.py", source)
+            self.aws.client("lambda").create_function(FunctionName="hears", Runtime="python3.12", Handler="a.b",
+                                                      Role=f"arn:aws:iam::{ACCOUNT}:role/r", Code={"ZipFile": code.getvalue()})
+            tables = self.aws.client("dynamodb")
+            table = tables.create_table(TableName="streams", BillingMode="PAY_PER_REQUEST",
+                                        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+                                        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+                                        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+            self.aws.control("knobs", {"streams": 0})
+            self.aws.client("lambda").create_event_source_mapping(
+                EventSourceArn=table["TableDescription"]["LatestStreamArn"], FunctionName="hears", StartingPosition="TRIM_HORIZON",
+                FunctionResponseTypes=["ReportBatchItemFailures"])
+            for key in "abc":
+                tables.put_item(TableName="streams", Item={"k": {"S": key}})
+            time.sleep(1)
+            self.assertFalse(file.exists(), "streams are turned off")
+            self.aws.control("knobs", {"streams": 1})
+            limit = time.monotonic() + 30
+            while (file.read_text() if file.exists() else "") != "abbc" and time.monotonic() < limit:
+                time.sleep(0.1)
+            self.assertEqual(file.read_text(), "abbc")
+
+    def test_an_alarm_may_be_on_what_is_computed(self):
+        stat = {"Metric": {"Namespace": "N", "MetricName": "M"}, "Period": 60, "Stat": "Sum"}
+        computed = {"Type": "AWS::CloudWatch::Alarm", "Properties": {
+            "AlarmName": "computed", "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 1,
+            "Metrics": [{"Id": "a", "MetricStat": stat, "ReturnData": False}, {"Id": "b", "Expression": "a * 2"}]}}
+        change_set = self.change_set(template({"Alarm": computed}))
+        self.made(change_set)
+        self.cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
+        self.assertEqual(self.settled()[-1], "CREATE_COMPLETE")
+        found = self.aws.client("cloudwatch").describe_alarms(AlarmNames=["computed"])["MetricAlarms"]
+        self.assertEqual([alarm["AlarmName"] for alarm in found], ["computed"])
+
     def test_a_rule_publishes_only_to_a_topic_that_lets_it(self):
         sns, sqs = self.aws.client("sns"), self.aws.client("sqs")
         topic = sns.create_topic(Name="heard")["TopicArn"]

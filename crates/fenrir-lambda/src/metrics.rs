@@ -261,14 +261,15 @@ impl Line {
         self
     }
 
-    /// Whose it is: `Project`, which may be a dimension; the others are for who looks at the line.
+    /// Whose it is: `Project`, which may be a dimension; the others are for who looks at the line. The release is not called
+    /// `release_id` here: whoever searches the log for that wants what a step said.
     fn of(self, head: &Head) -> Self {
         let owner = &head.owner;
         self.with("Project", &owner.project_name)
             .with("config", &owner.config_name)
             .with("account", &owner.aws_account_id)
             .with("region", &owner.aws_region)
-            .with("release_id", &head.release_id)
+            .with("release", &head.release_id)
     }
 
     fn write(self, now: OffsetDateTime) -> String {
@@ -472,9 +473,9 @@ mod tests {
         ]);
         for line in lines {
             let dimensions = line["_aws"]["CloudWatchMetrics"][0]["Dimensions"].to_string();
-            let is_end = line.get("Outcome").is_some() && line.get("release_id").is_some();
+            let is_end = line.get("Outcome").is_some() && line.get("release").is_some();
             assert_eq!(dimensions.contains("Project"), is_end, "{line}");
-            for personal in ["config", "account", "region", "release_id"] {
+            for personal in ["config", "account", "region", "release"] {
                 assert!(!dimensions.contains(personal), "{line}");
             }
         }

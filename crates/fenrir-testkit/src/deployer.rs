@@ -112,7 +112,10 @@ impl Deployer {
             std::fs::create_dir(&path).unwrap();
             std::fs::write(path.join("bootstrap"), program(lambda)).unwrap();
         }
-        Self::install_with(folder.path())
+        let deployer = Self::install_with(folder.path());
+        // Nobody is there to hear of the table's stream.
+        deployer.aws.turn(&json!({"streams": 0}));
+        deployer
     }
 
     fn install_with(lambdas: &Path) -> Self {

@@ -14,7 +14,11 @@ def close() -> None:
     found = metadata.version("ministack")
     if found != VERSION:
         raise SystemExit(f"the gaps are written for ministack {VERSION}, and this is {found}: run `make .venv`")
-    from . import change_sets, conditions, creations, front, logs, machines, objects, passed_roles, principals, rules, stacks, tags, templates
+    from . import (
+        alarms, change_sets, conditions, creations, front, logs, machines, objects, passed_roles, principals, rules, stacks, streams, tags,
+        templates,
+    )
 
-    for part in (objects, templates, change_sets, stacks, creations, tags, machines, passed_roles, principals, conditions, rules, logs, front):
+    for part in (objects, templates, change_sets, stacks, creations, tags, machines, passed_roles, principals, conditions, rules,
+                 logs, streams, alarms, front):
         part.close()
