@@ -53,7 +53,7 @@ fn a_developer_reaches_his_owners_keys_and_no_others() {
     assert_eq!(keys_of("Records"), [owner.as_str()]);
     assert_eq!(keys_of("HaltAndFreeze"), [format!("halt/{owner}"), of_config]);
     for statement in statements(developer) {
-        let reads = [":Get", ":BatchGet", ":Describe"];
+        let reads = [":Get", ":BatchGet", ":Describe", ":List"];
         let writes = actions(statement).any(|action| !reads.iter().any(|read| action.contains(read)));
         assert!(statement["Effect"] == "Allow");
         assert!(
@@ -130,7 +130,7 @@ fn only_administrators_change_the_stacks() {
         let arn = format!("arn:aws:cloudformation:*:*:stack/{stack}/*");
         assert!(named.contains(&arn.as_str()), "{arn}");
         assert!(
-            text(PAGE).contains(&format!("--stack-name {stack} ")),
+            text(PAGE).contains(&format!("| `{stack}` |")),
             "how {stack} is installed"
         );
     }
