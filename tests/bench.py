@@ -6,6 +6,7 @@ Prints a table beside the figures of the deployer that Fenrir succeeds (2018-202
 """
 
 import http.server
+import io
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def main() -> int:
     for step in STEPS:
         binary = lambdas / step / "bootstrap"
         aim = "4.0" if step == "validate" else "2.5"
-        rows.append((f"{step}: zip, MiB", f"{len(install.zipped(binary, level=9)) / MIB:.2f}", "17.2", f"<= {aim}"))
+        rows.append((f"{step}: zip, MiB", f"{zipped(binary) / MIB:.2f}", "17.2", f"<= {aim}"))
         cpu, wall, memory = spawn_to_next(step, binary)
         rows.append((f"{step}: spawn to next, CPU ms (wall ms)", f"{cpu:.0f} ({wall:.0f})", "8", "<= 8"))
         rows.append((f"{step}: idle memory, MiB", f"{memory:.1f}", "20", "<= 10"))
@@ -111,11 +113,18 @@ def spawn_once(step: str, binary: Path) -> tuple[float, float, float]:
     return cpu * 1000, wall * 1000, memory
 
 
+def zipped(binary: Path) -> int:
+    """Bytes of the zip that `fenrir bootstrap` makes of a step, which packs as hard."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.write(binary, "bootstrap")
+    return buffer.getbuffer().nbytes
+
+
 def deploy_rows() -> list[tuple]:
     """AWS calls and states entered for the first deploy of examples/hello, without what polling again adds."""
     with local_aws.LocalAws("--stack-seconds", "0", "--change-set-seconds", "0") as aws:
-        made = install.Installer(aws.endpoint, local_aws.ACCOUNT, local_aws.REGION, Path(os.environ["FENRIR_LAMBDAS"])).install(
-            [local_aws.ACCOUNT], [local_aws.REGION])
+        made = install.install(aws.endpoint, Path(os.environ["FENRIR_LAMBDAS"]))
         roles.create(aws.endpoint, demo.APPLICATION / "template.yml")
         aws.control("calls", method="DELETE")
         environment = demo.environment_of(aws.endpoint, made)

@@ -17,6 +17,11 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "local_aws"))
+
+import install  # noqa: E402
+import roles  # noqa: E402
+
 LOCAL = ROOT / ".local"
 STATE = LOCAL / "demo.json"
 APPLICATION = ROOT / "examples" / "hello"
@@ -34,7 +39,7 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     announce(1, "building the eight steps and the command (the first time this takes most of the time)")
     build()
-    announce(2, "starting the local AWS, with IAM enforced, and installing Fenrir from template.yml and account.yml")
+    announce(2, "starting the local AWS, with IAM enforced, and installing Fenrir with `fenrir bootstrap`")
     process, endpoint = start_local_aws(keep)
     try:
         demonstrate(endpoint)
@@ -87,12 +92,10 @@ def start_local_aws(keep: bool) -> tuple[subprocess.Popen, str]:
 
 
 def demonstrate(endpoint: str) -> None:
-    installed = install(endpoint)
-    print(f"      state machine {installed['state_machine']}\n      bucket        {installed['bucket']}")
+    print("      $ fenrir bootstrap --yes", flush=True)
+    installed = install.install(endpoint, Path(os.environ["FENRIR_LAMBDAS"]), said=None)
     control(endpoint, "knobs", {"stack_seconds": 0.4})
     # The role that the application names: whoever owns it tags it with who may use it.
-    sys.path.insert(0, str(ROOT / "tests" / "local_aws"))
-    import roles
     roles.create(endpoint, APPLICATION / "template.yml")
     environment = environment_of(endpoint, installed)
 
@@ -114,15 +117,6 @@ def demonstrate(endpoint: str) -> None:
         fenrir(environment, application, "deploy", "--template", "broken.yml", wanted=REFUSED)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def install(endpoint: str) -> dict:
-    arguments = ["--endpoint", endpoint, "--lambdas", os.environ["FENRIR_LAMBDAS"]]
-    done = subprocess.run([sys.executable, str(ROOT / "tests" / "local_aws" / "install.py"), *arguments], check=False,
-                          stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise Failed("Fenrir could not be installed")
-    return json.loads(done.stdout)
 
 
 def environment_of(endpoint: str, installed: dict) -> dict:

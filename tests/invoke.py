@@ -65,8 +65,7 @@ class World:
         self.lambdas = Path(os.environ["FENRIR_LAMBDAS"])
         self.aws = local_aws.LocalAws("--stack-seconds", "0", "--change-set-seconds", "0")
         print("installing Fenrir in a local AWS", file=sys.stderr)
-        self.installed = install.Installer(self.aws.endpoint, local_aws.ACCOUNT, local_aws.REGION, self.lambdas).install(
-            [local_aws.ACCOUNT], [local_aws.REGION])
+        self.installed = install.install(self.aws.endpoint, self.lambdas)
         self.start = {"now": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")}
         event = filled(json.loads((EVENTS / "validate.json").read_text()), self.start)
         self.upload(event["release"])

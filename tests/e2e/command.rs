@@ -20,6 +20,19 @@ fn a_deploy_and_the_same_again() {
 }
 
 #[test]
+fn what_init_writes_is_deployed() {
+    for runtime in ["python", "nodejs"] {
+        let folder = Workplace::empty();
+        let project = format!("command/init-{runtime}");
+        let begin = ["init", "--project", &project, "--config", "dev", "--runtime", runtime];
+        folder.run(&begin).ends(0, &["wrote template.yml"]);
+        folder.run(&["validate"]).ends(0, &["is valid"]);
+        folder.run(&["deploy"]).ends(0, &["deployed", "execute-api"]);
+        folder.run(&["doctor"]).ends(0, &["nothing is wrong"]);
+    }
+}
+
+#[test]
 fn a_refusal_shows_the_line() {
     let hello = Workplace::of("hello", "command/refused");
     let ran = hello.run(&["deploy", "--template", "broken.yml"]);

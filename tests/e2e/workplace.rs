@@ -65,6 +65,14 @@ impl Workplace {
         workplace
     }
 
+    /// A folder with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            deployer: deployer(),
+        }
+    }
+
     /// The same application with other resources.
     pub(crate) fn resources(&self, project: &str, resources: &str) {
         self.write(&format!(

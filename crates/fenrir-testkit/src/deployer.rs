@@ -107,11 +107,7 @@ impl Deployer {
     /// that none need be built.
     pub fn install_in_process() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for lambda in codes() {
-            let path = folder.path().join(lambda);
-            std::fs::create_dir(&path).unwrap();
-            std::fs::write(path.join("bootstrap"), program(lambda)).unwrap();
-        }
+        stand_ins(folder.path());
         let deployer = Self::install_with(folder.path());
         // Nobody is there to hear of the table's stream.
         deployer.aws.turn(&json!({"streams": 0}));
@@ -403,6 +399,15 @@ fn codes() -> impl Iterator<Item = &'static str> {
         Local::Code(name) => Some(name),
         Local::Definition => None,
     })
+}
+
+/// Code for every Lambda that can be installed and is never run, as `<name>/bootstrap` in `folder`.
+pub fn stand_ins(folder: &Path) {
+    for lambda in codes() {
+        let path = folder.join(lambda);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("bootstrap"), program(lambda)).unwrap();
+    }
 }
 
 /// As much of a program as an installation looks at: the header of an ELF file for x86-64, and a name.

@@ -22,7 +22,7 @@ mod recorded;
 
 pub use application::Application;
 pub use clock::Clock;
-pub use deployer::{Deployer, Ended, LambdaContext, Standing, lambdas};
+pub use deployer::{Deployer, Ended, LambdaContext, Standing, lambdas, stand_ins};
 pub use local_aws::{LocalAws, python, root};
 pub use machine::{Failed, Machine, Run, Task};
 pub use recorded::{Answer, Recorded, Request};
