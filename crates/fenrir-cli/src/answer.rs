@@ -22,6 +22,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "error",
         "why the command failed; `exit` is its exit status, and nothing comes after it",
     ),
+    ("diagnosis", "what was looked at, and what is wrong with it (`doctor`)"),
     (
         "event",
         "CloudFormation did something to a resource (while following, and `events`)",
@@ -32,6 +33,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("freeze", "something is frozen now (`lock`)"),
     ("halt", "a deploy was asked to stop"),
     ("heartbeat", "nothing happened for a while, and the deploy goes on"),
+    ("init", "files that were written (`init`)"),
     ("info", "something that is said meanwhile"),
     ("installation", "what is installed now (`bootstrap`)"),
     ("log", "a line that a step of the deployer has logged"),

@@ -110,13 +110,19 @@ impl Aws {
     /// # Errors
     /// One of them is missing or not accepted.
     pub async fn connect(arguments: &AwsArguments) -> Result<Self, Fault> {
+        // A mistake in the arguments is told before anybody is asked.
+        arguments.state_machine.as_deref().map(state_machine).transpose()?;
+        let session = Place::of(arguments).session().await?;
+        Self::of(session, arguments)
+    }
+
+    /// The same, once the credentials are proven.
+    ///
+    /// # Errors
+    /// What is said to be a state machine is none.
+    pub fn of(session: Session, arguments: &AwsArguments) -> Result<Self, Fault> {
         let given = arguments.state_machine.as_deref().map(state_machine).transpose()?;
-        let place = Place {
-            profile: arguments.profile.as_deref(),
-            region: arguments.region.as_deref(),
-            endpoint_url: arguments.endpoint_url.as_deref(),
-        };
-        let Session { config, region, caller } = place.session().await?;
+        let Session { config, region, caller } = session;
         let account = arguments.account.clone().unwrap_or_else(|| caller.account.clone());
         let machine = given.unwrap_or_else(|| {
             let deployer = arguments.deployer_account.as_ref().unwrap_or(&caller.account);
@@ -190,7 +196,17 @@ pub struct Session {
     pub caller: Caller,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// As the arguments of a developer's command say.
+    #[must_use]
+    pub fn of(arguments: &'a AwsArguments) -> Self {
+        Self {
+            profile: arguments.profile.as_deref(),
+            region: arguments.region.as_deref(),
+            endpoint_url: arguments.endpoint_url.as_deref(),
+        }
+    }
+
     /// Finds region and credentials, and asks STS whose they are.
     ///
     /// # Errors

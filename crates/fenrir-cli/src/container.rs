@@ -47,10 +47,7 @@ pub struct Image {
 /// # Errors
 /// There is no engine, or the build fails.
 pub fn build(folder: &Path) -> Result<Image, NotBuilt> {
-    let engine = *ENGINES
-        .iter()
-        .find(|engine| is_there(engine))
-        .ok_or(NotBuilt::NoEngine)?;
+    let engine = engine().ok_or(NotBuilt::NoEngine)?;
     let failed = |error| NotBuilt::NotStarted { engine, error };
     // Absolute, so that no folder's name reads as an option.
     let context = folder.canonicalize().map_err(failed)?;
@@ -107,7 +104,15 @@ impl Image {
     }
 }
 
-fn is_there(engine: &str) -> bool {
+/// The engine that would build an image, if there is one.
+#[must_use]
+pub fn engine() -> Option<&'static str> {
+    ENGINES.iter().copied().find(|engine| is_there(engine))
+}
+
+/// Whether a program of this name can be started.
+#[must_use]
+pub fn is_there(engine: &str) -> bool {
     Command::new(engine)
         .arg("--version")
         .stdin(Stdio::null())

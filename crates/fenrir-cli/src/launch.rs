@@ -27,6 +27,7 @@ use crate::project;
 use crate::release::{self, Wishes};
 use crate::source::{self, Source};
 use crate::text::{Style, Text};
+use crate::version;
 
 /// Seconds that a deploy may take when nobody says.
 const TIMEOUT: u32 = 600;
@@ -106,11 +107,15 @@ impl Launch {
             self.artifacts.upload(&self.aws, printer).await?;
             release::store(&self.aws, &self.release).await
         };
-        let input = tokio::select! {
+        // The deployer's version is asked for meanwhile.
+        let sending = async { tokio::join!(sending, version::ask(&self.aws)) };
+        let (input, deployer) = tokio::select! {
             biased;
             () = interrupt.raised() => return Err(Fault::failed("interrupted; nothing was started").into()),
-            input = sending => input?,
+            sent = sending => sent,
         };
+        let input = input?;
+        deployer.check(printer)?;
         // From here on it cannot be taken back: the answer may be lost, and the execution run.
         let execution = release::start(&self.aws, &self.release.release_id, input).await?;
         printer.tell(&Begun {

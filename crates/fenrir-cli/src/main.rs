@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use fenrir_cli::arguments::{self, Command};
 use fenrir_cli::commands::{
-    attach, bootstrap, completions, dashboard, deploy, diff, events, explain, halt, history, lock, logs, ls, man,
-    package, plan, rollback, show, status, unlock, validate,
+    attach, bootstrap, completions, dashboard, deploy, diff, doctor, events, explain, halt, history, init, lock, logs,
+    ls, man, package, plan, rollback, show, status, unlock, validate,
 };
 use fenrir_cli::exit::Exit;
 use fenrir_cli::fault::Fault;
@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(arguments, &mut printer),
         Command::Man(arguments) => man::run(arguments, &mut printer),
         Command::Explain(arguments) => explain::run(arguments, &mut printer),
+        Command::Init(arguments) => init::run(arguments, &mut printer),
+        Command::Doctor(arguments) => doctor::run(arguments, &mut printer),
         Command::Bootstrap(arguments) => bootstrap::run(arguments, &mut printer),
     });
     let exit = end.unwrap_or_else(|stop| {

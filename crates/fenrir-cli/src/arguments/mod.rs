@@ -16,11 +16,13 @@ mod bootstrap;
 mod dashboard;
 mod plan;
 pub mod records;
+mod start;
 
 pub use bootstrap::{AdministratorArguments, Bootstrap, WishArguments};
 pub use dashboard::Dashboard;
 pub use plan::Plan;
 pub use records::{Diff, Events, History, Logs, Ls, Rollback, Show, Status};
+pub use start::{Doctor, Init, Runtime};
 
 const ABOUT: &str = "\
 Deploys AWS SAM applications through the Fenrir deployer.
@@ -157,6 +159,10 @@ pub enum Colors {
 /// What to do: one file in `commands/` each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first template and a handler
+    Init(Init),
+    /// Look whether everything that a deploy needs is there
+    Doctor(Doctor),
     /// Turn local code into zips that are the same bytes for the same files
     Package(Package),
     /// Tell what a deploy would do, and do nothing
@@ -249,6 +255,7 @@ impl Command {
                 ..Wanted::default()
             }),
             Self::Halt(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
+            Self::Doctor(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
             Self::Lock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
             Self::Unlock(arguments) => Some(Wanted::of_scope(&arguments.scope, &mut arguments.aws)),
             Self::Dashboard(arguments) => Some(Wanted {
@@ -274,7 +281,12 @@ impl Command {
                 place: Some((&mut arguments.account, &mut arguments.region)),
                 ..Wanted::default()
             }),
-            Self::Package(_) | Self::Explain(_) | Self::Completions(_) | Self::Man(_) | Self::Bootstrap(_) => None,
+            Self::Package(_)
+            | Self::Explain(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Bootstrap(_)
+            | Self::Init(_) => None,
         }
     }
 }

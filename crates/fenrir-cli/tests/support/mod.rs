@@ -4,15 +4,18 @@
 //! operation from its list: one answer after the other, the last one again and again. What DynamoDB is asked may have
 //! lists of its own: `GetItem <sort key, or key>` and `Query <index>`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// One answer.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +27,8 @@ pub struct Answer {
     json: Option<Value>,
     /// Or an XML one.
     xml: Option<String>,
+    /// Seconds that AWS's clock is behind this machine's.
+    behind: Option<u64>,
     /// No answer: the connection is closed.
     #[serde(default)]
     cut: bool,
@@ -39,8 +44,12 @@ struct State {
     /// Key to checksum and bytes.
     objects: BTreeMap<String, (String, Vec<u8>)>,
     asked: Vec<String>,
+    /// Buckets that were made.
+    buckets: BTreeSet<String>,
     /// Name of the last execution that was started.
     release: String,
+    /// Token of the last request to CloudFormation that had one.
+    token: String,
 }
 
 /// A running server.
@@ -160,6 +169,21 @@ fn answer(request: &Request, state: &mut State) -> Option<(u16, String, Vec<u8>)
     let Some(operation) = of_header.or(of_form) else {
         return Some(object(request, state));
     };
+    if let Some(token) = form
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("ClientRequestToken="))
+    {
+        token.clone_into(&mut state.token);
+    }
+    if operation == VERSION && !state.answers.contains_key(VERSION) {
+        // Asked beside the uploads, so at no certain place among them.
+        let tags = json!({"tags": [{"key": "FenrirVersion", "value": env!("CARGO_PKG_VERSION")}]});
+        return Some((
+            200,
+            "content-type: application/x-amz-json-1.0\r\n".to_owned(),
+            tags.to_string().into_bytes(),
+        ));
+    }
     state.asked.push(operation.to_owned());
     if operation == "StartExecution" {
         let input: Value = serde_json::from_slice(&request.body).unwrap();
@@ -181,8 +205,36 @@ fn answer(request: &Request, state: &mut State) -> Option<(u16, String, Vec<u8>)
         (Some(json), _) => ("application/x-amz-json-1.0", json.to_string()),
         (None, xml) => ("text/xml", xml.unwrap_or_default()),
     };
-    let body = body.replace("[RELEASE]", &state.release);
-    Some((answer.status, format!("content-type: {kind}\r\n"), body.into_bytes()))
+    let body = body
+        .replace("[RELEASE]", &state.release)
+        .replace("[TOKEN]", &state.token);
+    let date = answer.behind.map(date).unwrap_or_default();
+    Some((
+        answer.status,
+        format!("content-type: {kind}\r\n{date}"),
+        body.into_bytes(),
+    ))
+}
+
+/// The call by which the command learns the deployer's version.
+const VERSION: &str = "ListTagsForResource";
+
+fn bucket(request: &Request, state: &mut State) -> (u16, String, Vec<u8>) {
+    let (path, what) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let name = path.trim_matches('/');
+    let what = what.split(['&', '=']).next().unwrap();
+    state
+        .asked
+        .push(format!("{} {name} {what}", request.method).trim_end().to_owned());
+    let status = match request.method.as_str() {
+        "HEAD" if !state.buckets.contains(name) => 404,
+        "PUT" => {
+            state.buckets.insert(name.to_owned());
+            200
+        }
+        _ => 200,
+    };
+    (status, String::new(), Vec::new())
 }
 
 /// What DynamoDB is asked for: an item's key, or an index.
@@ -203,6 +255,10 @@ fn of_table(body: &[u8], release: &str) -> Option<String> {
 }
 
 fn object(request: &Request, state: &mut State) -> (u16, String, Vec<u8>) {
+    let path = request.path.split('?').next().unwrap();
+    if !path.trim_matches('/').contains('/') {
+        return bucket(request, state);
+    }
     let key = request.path.split('?').next().unwrap().to_owned();
     let shown = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
     state.asked.push(format!("{} .../{shown}", request.method));
@@ -211,6 +267,9 @@ fn object(request: &Request, state: &mut State) -> (u16, String, Vec<u8>) {
             .headers
             .get("x-amz-checksum-sha256")
             .expect("every upload has a checksum");
+        if *checksum != STANDARD.encode(Sha256::digest(&request.body)) {
+            return (400, String::new(), error("BadDigest"));
+        }
         state.objects.insert(key, (checksum.clone(), request.body.clone()));
         return (200, String::new(), Vec::new());
     }
@@ -223,8 +282,20 @@ fn object(request: &Request, state: &mut State) -> (u16, String, Vec<u8>) {
     }
     match state.objects.get(&key) {
         Some((checksum, bytes)) => (200, format!("x-amz-checksum-sha256: {checksum}\r\n"), bytes.clone()),
-        None => (404, String::new(), Vec::new()),
+        None => (404, String::new(), error("NoSuchKey")),
     }
+}
+
+/// What S3 says when it says no.
+fn error(code: &str) -> Vec<u8> {
+    format!("<Error><Code>{code}</Code><Message>no</Message></Error>").into_bytes()
+}
+
+/// The header of an answer from a clock that is so many seconds behind.
+fn date(behind: u64) -> String {
+    let then = SystemTime::now() - Duration::from_secs(behind);
+    let then = aws_smithy_types::DateTime::from(then).fmt(aws_smithy_types::date_time::Format::HttpDate);
+    format!("date: {}\r\n", then.unwrap())
 }
 
 fn caller() -> Answer {
@@ -235,6 +306,7 @@ fn caller() -> Answer {
         status: 200,
         json: None,
         xml: Some(xml.to_owned()),
+        behind: None,
         cut: false,
     }
 }
