@@ -286,9 +286,9 @@ impl Text {
                         text.push_str(line(pieces, terminal.colours).trim_end());
                         text.push('\n');
                     } else {
-                        lines
-                            .iter()
-                            .for_each(|pieces| text.push_str(&line(pieces, terminal.colours)));
+                        for pieces in lines {
+                            text.push_str(&line(pieces, terminal.colours));
+                        }
                     }
                 }
                 Block::Table(table) => text.push_str(&table.render(terminal)),

@@ -86,7 +86,7 @@ pub struct Record {
     /// The sentence for people, when it failed or was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// What Fenrir stored about it, by name: `template`, `manifest`, `problems`, `result`.
+    /// What Fenrir stored about it, by name: `template`, `manifest`, `problems`, `result`, of a plan `changes`.
     #[serde(default)]
     pub stored: BTreeMap<String, Pointer>,
     /// Who removed the lock that its dirty end had kept.

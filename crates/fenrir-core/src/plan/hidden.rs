@@ -37,6 +37,12 @@ pub(super) fn hide(properties: &mut [Property]) {
         if !PLACES.iter().any(is_here) {
             continue;
         }
+        // CloudFormation's own text of the whole, cut short: nobody knows what is in it.
+        for value in [&mut property.before, &mut property.after].into_iter().flatten() {
+            if value.is_string() && PLACES.contains(&property.path.as_str()) {
+                *value = Value::String(HIDDEN.to_owned());
+            }
+        }
         let name = property.path.rsplit('/').next().unwrap_or_default().to_owned();
         both(&name, property.before.as_mut(), property.after.as_mut());
     }

@@ -107,20 +107,18 @@ impl Reported {
             let known = changed
                 .iter_mut()
                 .find(|property| property.path == top || detail.path.as_ref() == Some(&property.path));
-            let property = if let Some(known) = known {
-                known
+            let wanted = recreation(detail.recreation.as_deref());
+            if let Some(known) = known {
+                known.recreation = known.recreation.max(wanted);
             } else {
                 changed.push(Property {
                     path: detail.path.clone().unwrap_or(top),
                     before: detail.before.as_deref().map(value),
                     after: detail.after.as_deref().map(value),
                     because_of: detail.causing_entity.clone(),
-                    recreation: None,
+                    recreation: wanted,
                 });
-                let Some(last) = changed.last_mut() else { continue };
-                last
-            };
-            property.recreation = property.recreation.max(recreation(detail.recreation.as_deref()));
+            }
         }
         changed
     }

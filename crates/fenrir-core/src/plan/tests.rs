@@ -663,6 +663,15 @@ fn what_looks_like_a_secret_is_not_in_a_plan() {
     let reported = [modified("F", "AWS::Lambda::Function", "False", vec![one_by_one])];
     let text = json!(Plan::make("s", StackAction::Update, &reported, templates, Vec::new())).to_string();
     assert!(!text.contains("-one"), "{text}");
+    // CloudFormation's text of the whole environment, cut short, is no JSON any longer.
+    let cut = Detail {
+        before: Some("{\"Variables\":{\"DB_PASSWORD\":\"old-one".into()),
+        after: Some("{\"Variables\":{\"DB_PASSWORD\":\"new-one\"}}".into()),
+        ..detail("Environment", "Never")
+    };
+    let reported = [modified("F", "AWS::Lambda::Function", "False", vec![cut])];
+    let text = json!(Plan::make("s", StackAction::Update, &reported, templates, Vec::new())).to_string();
+    assert!(!text.contains("-one"), "{text}");
 }
 
 #[test]
