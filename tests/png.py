@@ -62,6 +62,8 @@ def unfiltered(kind: int, row: bytes, before: bytes, step: int) -> bytes:
     """A row as it was before it was filtered (PNG, 9.2)."""
     if kind == 0:
         return row
+    if kind == 2 and not any(row):
+        return before
     out = bytearray(row)
     for x, value in enumerate(row):
         left = out[x - step] if x >= step else 0

@@ -66,8 +66,8 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with local_aws.LocalAws("--change-set-seconds", "0.2", "--stack-seconds", "0.2") as aws, \
             tempfile.TemporaryDirectory(prefix="fenrir-screenshots-") as place:
-        install(aws)
         desk = Desk(aws, Path(place))
+        desk.install()
         live(desk)
         for name, width, height, scheme in PICTURES:
             # The history of a config that is the only one is unfolded.
@@ -78,11 +78,6 @@ def main(arguments: list[str]) -> int:
                 dashboard.stop()
         sizes = [keep(Path(place), folder, name) for name, *_ in PICTURES]
     return 0 if all(size <= LARGEST for size in sizes) else 1
-
-
-def install(aws) -> None:
-    arguments = ["--endpoint", aws.endpoint, "--lambdas", os.environ["FENRIR_LAMBDAS"], "--target", HERE, "--target", THERE]
-    subprocess.run([sys.executable, str(ROOT / "tests/local_aws/install.py"), *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 class Desk:
@@ -96,8 +91,15 @@ class Desk:
             "AWS_ACCESS_KEY_ID": HERE, "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def fenrir(self, *arguments: str, wanted: tuple[int, ...] = (0,)) -> str:
-        done = subprocess.run([*self.command, *arguments], cwd=self.place, env=self.environment, check=False, text=True,
+    def install(self) -> None:
+        """The deployer and its account's stack, and the stack of a second account."""
+        self.fenrir("bootstrap", "--yes", "--quiet", "--lambdas", os.environ["FENRIR_LAMBDAS"], "--accounts", f"{HERE},{THERE}",
+                    "--parameter", "DeletionProtection=false")
+        self.fenrir("bootstrap", "--yes", "--quiet", "--account-only", "--deployer-account", HERE, account=THERE)
+
+    def fenrir(self, *arguments: str, wanted: tuple[int, ...] = (0,), account: str = HERE) -> str:
+        environment = {**self.environment, "AWS_ACCESS_KEY_ID": account}
+        done = subprocess.run([*self.command, *arguments], cwd=self.place, env=environment, check=False, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode not in wanted:
             raise SystemExit(f"`fenrir {' '.join(arguments)}` ended with {done.returncode}:\n{done.stdout}")
