@@ -1,6 +1,7 @@
 //! What operators see: that every alarm and every end has its section of the runbook, that alarms and the dashboard name
 //! what there is, and that the page about events tells the truth.
 
+use fenrir_settle::execution::How;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fenrir_core::console;
@@ -50,7 +51,6 @@ fn ends() -> Vec<String> {
         ends.extend(clean.then(|| format!("FailureClean.{name}")));
         ends.extend(dirty.then(|| format!("FailureDirty.{name}")));
     }
-    use fenrir_settle::execution::How;
     let settled = [How::Aborted, How::TimedOut, How::Failed, How::Succeeded, How::Forgotten];
     ends.extend(settled.map(|how| how.name().to_owned()));
     ends

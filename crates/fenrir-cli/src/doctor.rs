@@ -552,7 +552,7 @@ async fn bucket(aws: &Aws, owner: &Owner) -> Finding {
 
 /// Whether a release may be stored. The bytes are not those of the checksum, so S3 refuses them even where it may.
 ///
-/// Source: Amazon S3 API, PutObject: `BadDigest`.
+/// Source: Amazon S3 API, `PutObject`: `BadDigest`.
 async fn upload(aws: &Aws, owner: &Owner) -> Finding {
     const CHECK: &str = "upload";
     // SHA-256 of nothing.

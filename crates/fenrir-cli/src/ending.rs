@@ -68,7 +68,7 @@ impl Answer for Deployed<'_> {
                 text.line(format!(": the stack `{name}` is what the template says"));
             }
             Outcome::Unknown => {
-                text.line("deployed: the execution succeeded, in words that this version of `fenrir` does not know")
+                text.line("deployed: the execution succeeded, in words that this version of `fenrir` does not know");
             }
         }
         for (key, value) in self.outputs.iter().flatten() {

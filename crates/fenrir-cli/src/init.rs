@@ -265,6 +265,8 @@ fn undo(folder: &Path, written: &[&Planned]) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    use std::collections::BTreeSet;
+
     use fenrir_core::owner::{UNKNOWN_ACCOUNT, UNKNOWN_REGION};
     use fenrir_core::policy::{self, Context};
     use fenrir_core::template::Document;
@@ -288,7 +290,7 @@ mod tests {
             let context = Context {
                 owner: project::owner(document.value(), UNKNOWN_ACCOUNT.to_owned(), UNKNOWN_REGION.to_owned()),
                 artifacts: None,
-                allowed: Default::default(),
+                allowed: BTreeSet::default(),
             };
             let problems = policy::judge_without_world(&document, &context).problems;
             assert!(!refuses(&problems), "{problems:?}");

@@ -181,7 +181,7 @@ pub async fn prove_artifacts(aws: &Aws, owner: &Owner, release: &Release) -> Res
     let help = "check out the commit of that release, and `fenrir deploy`";
     for (address, sha256) in &release.s3_uris_sha256s {
         let refused = |why: &str| Fault::failed(format!("the artifact `{address}` {why}")).help(help);
-        let uri = Uri::parse(address).map_err(|why| refused(why))?;
+        let uri = Uri::parse(address).map_err(&refused)?;
         let name = uri.key.strip_prefix(&keys::artifact_prefix(owner)).unwrap_or_default();
         if uri.bucket != aws.bucket || !name.starts_with(sha256.as_str()) || sha256.len() != 64 {
             return Err(refused("is not named by its content: other bytes may lie there by now"));

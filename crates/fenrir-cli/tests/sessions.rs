@@ -138,7 +138,7 @@ impl Desk {
                 .output()
                 .unwrap(),
             ["interrupted", "fenrir", rest @ ..] => {
-                self.interrupted(self.command(env!("CARGO_BIN_EXE_fenrir"), rest, &settings))
+                Self::interrupted(self.command(env!("CARGO_BIN_EXE_fenrir"), rest, &settings))
             }
             ["cat", rest @ ..] => self.command("cat", rest, &settings).output().unwrap(),
             _ => panic!("a session does not type `{typed}`"),
@@ -211,7 +211,7 @@ impl Desk {
     }
 
     /// Presses Ctrl-C as soon as the deploy is followed.
-    fn interrupted(&self, mut command: Command) -> Output {
+    fn interrupted(mut command: Command) -> Output {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();

@@ -163,8 +163,8 @@ mod tests {
         let written = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&written);
         with_default(subscriber(move |line| sink.lock().unwrap().push(line.to_owned())), logs);
-        let lines = written.lock().unwrap().clone();
-        lines
+
+        written.lock().unwrap().clone()
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub async fn settle(env: &Environment, owner: &Owner, release_id: &str) -> Resul
     settled
 }
 
-/// How long ago a release started, and whether it should have ended by now: its own time is over, so is what WaitExecute
+/// How long ago a release started, and whether it should have ended by now: its own time is over, so is what `WaitExecute`
 /// gives a rollback after that (as long again, at least an hour), and so is an hour for cleaning up.
 fn age(record: &Record, now: OffsetDateTime) -> (time::Duration, bool) {
     const HOUR: time::Duration = time::Duration::hours(1);

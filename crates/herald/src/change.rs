@@ -126,7 +126,7 @@ fn plain(attribute: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
     use fenrir_core::event::Kind;
     use serde_json::json;
 

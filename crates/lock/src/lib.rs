@@ -86,7 +86,7 @@ pub async fn run(env: &Environment, deployment: Deployment) -> Result<Deployment
 }
 
 /// Records that the release was refused: the machine ends here, and no later step does. What cannot be recorded here is
-/// recorded by ReleaseLock, with another role.
+/// recorded by `ReleaseLock`, with another role.
 async fn refused(
     env: &Environment,
     records: &Records,

@@ -23,6 +23,7 @@ Examples:
   fenrir bootstrap --account-only --deployer-account 111111111111 --profile production
   fenrir bootstrap --list-accounts
   fenrir bootstrap --remove --account-only --profile production")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Bootstrap {
     /// Only the account stack, in the account of the credentials
     #[arg(long, conflicts_with_all = ["region_only", "list_accounts"])]

@@ -297,7 +297,10 @@ mod tests {
         }
         let now = OffsetDateTime::now_utc();
         assert!(point("7d").is_ok_and(|at| (now - at - Duration::days(7)).abs() < Duration::minutes(1)));
-        assert_eq!(point("2026-11-21").map(|at| at.unix_timestamp()), Ok(1_795_219_200));
+        assert_eq!(
+            point("2026-11-21").map(time::OffsetDateTime::unix_timestamp),
+            Ok(1_795_219_200)
+        );
         assert!(point("2026-11-21T22:06:31+01:00").is_ok());
         assert!(point("yesterday").is_err());
     }

@@ -113,7 +113,9 @@ async fn no_applications(stacks: &OwnStacks, regions: &[String], work: &Work<'_>
     left.truncate(SHOWN);
     let mut names = left.join(", ");
     if more > 0 {
-        names.push_str(&format!(" and {more} more"));
+        names.push_str(" and ");
+        names.push_str(&more.to_string());
+        names.push_str(" more");
     }
     Err(Fault::failed(format!(
         "account {} still has {count} stacks of applications: {names}",

@@ -234,7 +234,7 @@ mod tests {
         };
         let file = folder.path().join("page.html");
         std::fs::write(&file, "old").unwrap();
-        assert_eq!(export(&file, &board).unwrap().files, [file.clone()]);
+        assert_eq!(export(&file, &board).unwrap().files, std::slice::from_ref(&file));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), page(&board, Form::Snapshot));
         let site = folder.path().join("a/site/");
         assert_eq!(

@@ -41,13 +41,13 @@ pub fn run(arguments: &Init, printer: &mut Printer) -> Result<Exit, Stop> {
     let project = match &arguments.project {
         Some(project) => project.clone(),
         None => asked(arguments, printer, "project", folder_name().as_deref(), |name| {
-            project_problem(name).map(|problem| problem.to_string())
+            project_problem(name).map(std::string::ToString::to_string)
         })?,
     };
     let config = match &arguments.config {
         Some(config) => config.clone(),
         None => asked(arguments, printer, "config", Some(FIRST_CONFIG), |name| {
-            config_problem(name).map(|problem| problem.to_string())
+            config_problem(name).map(std::string::ToString::to_string)
         })?,
     };
     let runtime = match arguments.runtime {

@@ -183,7 +183,8 @@ struct Line {
     #[serde(skip)]
     at_ms: i64,
     /// The line itself: an object, or a text where it is none.
-    line: Value,
+    #[serde(rename = "line")]
+    said: Value,
 }
 
 impl Line {
@@ -197,13 +198,13 @@ impl Line {
             at: format!("{}.{:03}Z", seconds.trim_end_matches('Z'), at_ms.rem_euclid(1_000)),
             step,
             at_ms,
-            line: serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
+            said: serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
         }
     }
 
     fn show(&self, raw: bool, printer: &mut Printer) {
         if raw && !printer.is_json() {
-            let line = match &self.line {
+            let line = match &self.said {
                 Value::String(text) => text.clone(),
                 object => object.to_string(),
             };
@@ -238,7 +239,7 @@ impl Answer for Line {
     fn human(&self, text: &mut Text) {
         let clock: String = self.at.chars().skip(11).take(12).collect();
         let nothing = Map::new();
-        let fields = self.line.as_object().unwrap_or(&nothing);
+        let fields = self.said.as_object().unwrap_or(&nothing);
         let of = |name: &str| fields.get(name).and_then(Value::as_str);
         let level = of("level").unwrap_or_default();
         let style = match level {
@@ -249,7 +250,7 @@ impl Answer for Line {
         text.put(Style::Dim, format!("{clock}  "));
         text.plain(format!("{:<16}  ", self.step));
         text.put(style, format!("{level:<5}"));
-        let message = of("message").or(self.line.as_str()).unwrap_or_default();
+        let message = of("message").or(self.said.as_str()).unwrap_or_default();
         text.plain(format!("  {message}"));
         for (name, value) in fields.iter().filter(|(name, _)| !COMMON.contains(&name.as_str())) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -35,16 +35,13 @@ pub fn run(arguments: &Rollback, printer: &mut Printer) -> Result<Exit, Stop> {
 async fn rollback(arguments: &Rollback, printer: &mut Printer) -> Result<Exit, Stop> {
     let mut aws = Aws::connect(&arguments.aws).await?;
     let tables = Tables::of(&aws)?;
-    let (owner, entry) = match &arguments.release {
-        Some(release_id) => {
-            let found = releases::find(&mut aws, &tables, &arguments.scope, release_id).await?;
-            chosen(found)?
-        }
-        None => {
-            let owner = scope::owner(&aws, &arguments.scope)?;
-            let entry = before(&aws, &tables, &owner).await?;
-            (owner, entry)
-        }
+    let (owner, entry) = if let Some(release_id) = &arguments.release {
+        let found = releases::find(&mut aws, &tables, &arguments.scope, release_id).await?;
+        chosen(found)?
+    } else {
+        let owner = scope::owner(&aws, &arguments.scope)?;
+        let entry = before(&aws, &tables, &owner).await?;
+        (owner, entry)
     };
     let deployed = releases::current(&aws, &tables, &owner).await?;
     let deployed = deployed

@@ -575,7 +575,12 @@ fn read(name: &str, state: &Map<String, Value>) -> Option<State> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::cast_precision_loss,
+        reason = "a test may, and lengths of names are small"
+    )]
     use super::*;
 
     fn raw() -> Map<String, Value> {
