@@ -175,6 +175,19 @@ class Gaps(unittest.TestCase):
         self.stack = next(self.names)
         self.assertEqual(self.deploy(template({"T": table}))[-1], "ROLLBACK_COMPLETE")
 
+    def test_a_bucket_that_a_deleted_stack_has_kept_is_taken_in_again(self):
+        bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": "kept-by-a-stack"}}
+        cloudformation = self.aws.client("cloudformation")
+        cloudformation.create_stack(StackName="keeper", TemplateBody=template({"Bucket": bucket}))
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="keeper", WaiterConfig={"Delay": 0.1})
+        cloudformation.delete_stack(StackName="keeper")
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="keeper", WaiterConfig={"Delay": 0.1})
+        made = cloudformation.create_change_set(StackName="keeper", ChangeSetName="again", ChangeSetType="CREATE",
+                                                ImportExistingResources=True, TemplateBody=template({"Bucket": bucket}))
+        cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=made["Id"], WaiterConfig={"Delay": 0.1})
+        cloudformation.execute_change_set(ChangeSetName=made["Id"])
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="keeper", WaiterConfig={"Delay": 0.1})
+
     def test_a_template_url_is_read_in_the_version_it_names(self):
         self.s3.create_bucket(Bucket="templates")
         self.s3.put_bucket_versioning(Bucket="templates", VersioningConfiguration={"Status": "Enabled"})
@@ -527,6 +540,18 @@ def b(event, _):
         looker = self.user("alias-looker", {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": key})
         found = self.aws.client("kms", **looker).describe_key(KeyId="alias/named")
         self.assertEqual(found["KeyMetadata"]["Arn"], key)
+
+    def test_the_tags_of_one_state_machine_can_be_allowed(self):
+        trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = self.aws.client("iam").create_role(
+            RoleName="tagged", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+        machine = self.aws.client("stepfunctions").create_state_machine(
+            name="tagged", roleArn=role["Role"]["Arn"], tags=[{"key": "k", "value": "v"}],
+            definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}))["stateMachineArn"]
+        looker = self.user("tag-looker", {"Effect": "Allow", "Action": "states:ListTagsForResource", "Resource": machine})
+        looking = self.aws.client("stepfunctions", **looker)
+        self.assertEqual(looking.list_tags_for_resource(resourceArn=machine)["tags"], [{"key": "k", "value": "v"}])
+        self.refused("AccessDeniedException", looking.list_tags_for_resource, resourceArn=f"{machine}2")
 
     def test_a_pattern_of_a_field_lets_only_such_lines_through(self):
         logs = self.aws.client("logs")

@@ -241,6 +241,7 @@ impl OwnStacks {
         bucket: Option<&Bucket>,
     ) -> Result<Prepared, Error> {
         let creates = self.creates(kind, seen)?;
+        let template = &Kind::named(template, self.account(), self.region());
         let known = kind.parameters();
         if let Some(name) = wishes.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(Error::unusable(
@@ -290,7 +291,7 @@ impl OwnStacks {
                 let stored = bucket.store(template.as_bytes().to_vec(), ".yml").await?;
                 request.template_url(self.url(&stored.object))
             }
-            _ => request.template_body(template),
+            _ => request.template_body(template.as_str()),
         };
         let made = request.send().await;
         let made = made.map_err(|error| fault("cloudformation:CreateChangeSet", &error));

@@ -40,6 +40,8 @@ pub struct Object {
 
 /// The definition of the state machine.
 pub const DEFINITION: &str = include_str!("../../../state_machine.asl.json");
+/// How a template names the bucket of its region.
+const BUCKET: &str = "BucketName: !Sub fenrir-${AWS::AccountId}-${AWS::Region}";
 /// Where the build puts the code of a Lambda.
 const CODE: &str = "target/lambda/";
 
@@ -107,6 +109,15 @@ impl Kind {
             .filter_map(local)
             .map(|(_, _, local)| local)
             .collect()
+    }
+
+    /// A template with the bucket's name written out, as only a name that is no function of anything lets CloudFormation
+    /// take in a bucket that is there already.
+    ///
+    /// Source: CloudFormation User Guide, "Import AWS resources into a CloudFormation stack automatically".
+    #[must_use]
+    pub fn named(template: &str, account: &str, region: &str) -> String {
+        template.replace(BUCKET, &format!("BucketName: {}", house::bucket(account, region)))
     }
 
     /// The template with every local thing replaced by the object that holds it. What has no object stays as it is.
@@ -210,6 +221,18 @@ mod tests {
         assert_eq!(kept, BTreeSet::from(["Bucket", "LocksTable", "ReleasesTable"]));
         assert_eq!(Kind::Region.retained(), BTreeSet::from(["Bucket"]));
         assert!(Kind::Account.retained().is_empty());
+    }
+
+    #[test]
+    fn a_bucket_has_a_name_that_can_be_found() {
+        for kind in [Kind::Deployer, Kind::Region] {
+            let text = Kind::named(kind.text(), "111111111111", "eu-west-1");
+            assert!(
+                text.contains("\n      BucketName: fenrir-111111111111-eu-west-1\n"),
+                "{kind:?}"
+            );
+            assert!(!text.contains(BUCKET), "{kind:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 """What CloudFormation can't create or update: code that is not there, a name that is taken, a resource that is gone."""
 
+from contextvars import ContextVar
+
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs, dynamodb, eventbridge, iam, kinesis, lambda_svc, s3, sns, sqs, stepfunctions
 from ministack.services.cloudformation import provisioners, stacks
@@ -22,6 +24,8 @@ TAKEN = {
     "AWS::StepFunctions::StateMachine": (
         "StateMachineName", lambda name: own_arn("states", f"stateMachine:{name}") in stepfunctions._state_machines),
 }
+# Logical ids that the stack operation at hand imports.
+IMPORTED: ContextVar[frozenset] = ContextVar("imported", default=frozenset())
 
 
 def close() -> None:
@@ -33,6 +37,27 @@ def close() -> None:
         return original(resource_type, logical_id, properties, stack_name)
     stacks._provision_resource = provision
     patch.everywhere(provisioners._update_resource, only_what_is_there(provisioners._update_resource))
+    patch.everywhere(stacks._deploy_stack_async, telling_imports(stacks._deploy_stack_async))
+    patch.everywhere(stacks._validation_errors, but_for_imports(stacks._validation_errors))
+
+
+def telling_imports(original):
+    """Keeps the logical ids that this operation imports."""
+    async def deploy(*arguments, imports: dict | None = None, **named):
+        IMPORTED.set(frozenset(imports or ()))
+        await original(*arguments, imports=imports, **named)
+    return deploy
+
+
+def but_for_imports(original):
+    """A bucket that is imported is there already; MiniStack says that its name is taken.
+
+    Source: CloudFormation user guide, "Import AWS resources into a CloudFormation stack automatically".
+    """
+    def validation_errors(*arguments, **named):
+        return [error for error in original(*arguments, **named)
+                if not (error[2] == "NAME_CONFLICT_VALIDATION" and error[0] in IMPORTED.get())]
+    return validation_errors
 
 
 def only_what_is_there(original):

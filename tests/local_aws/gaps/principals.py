@@ -1,5 +1,7 @@
 """Who calls, as conditions see it, and what is called."""
 
+import json
+
 from .patch import everywhere
 
 
@@ -21,6 +23,10 @@ def close() -> None:
         if service == "kms" and ":alias/" in found:
             # The resource is the key, whatever it is named by. AWS KMS Developer Guide, "Controlling access to aliases".
             return (kms._resolve_key(found) or {}).get("Arn", found)
+        if service == "states" and found == "*":
+            # Tags are read of a resource. Service Authorization Reference, "AWS Step Functions", ListTagsForResource.
+            body = next((a for a in (*arguments, *named.values()) if isinstance(a, bytes) and b'"resourceArn"' in a), b"{}")
+            return json.loads(body).get("resourceArn", found)
         return found
 
     everywhere(resource, extract)
