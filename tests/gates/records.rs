@@ -1,8 +1,8 @@
 //! What is deployed, and the questions to the records.
 
 use fenrir_core::deployment::Operation;
-use fenrir_core::keys;
 use fenrir_core::owner::Owner;
+use fenrir_core::{house, keys};
 use fenrir_store::history::{Filter, Wanted};
 use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Current, Record, Status};
@@ -145,7 +145,8 @@ async fn an_end_that_is_written_late_overwrites_nothing_newer() {
 async fn an_end_that_is_written_again_changes_what_is_deployed_only_the_first_time() {
     let world = World::start().await;
     let mine = holder("release-1");
-    world.deploys(&deploy("release-1", Status::Success, 2, 3)).await;
+    let first = deploy("release-1", Status::Success, 2, 3);
+    world.deploys(&first).await;
     // It began before and ends before the first one's second try, whose clock says later.
     world.deploys(&deploy("release-2", Status::Success, 1, 4)).await;
     let again = deploy("release-1", Status::Success, 2, 5);
@@ -153,13 +154,48 @@ async fn an_end_that_is_written_again_changes_what_is_deployed_only_the_first_ti
     locks.release(&owner(), &mine.execution).await.unwrap();
     world.records().write(&owner(), &again).await.unwrap();
     assert_eq!(names(world.current().await), named("release-2", "release-2"));
-    assert_eq!(world.records().get(&owner(), "release-1").await.unwrap(), Some(again));
+    let read = world.records().get(&owner(), "release-1").await.unwrap();
+    assert_eq!(read, Some(first), "it ended when the first try said so");
 
     // And another end is still refused.
     let other = deploy("release-1", Status::FailureClean, 2, 5);
     let refused = world.records().write(&owner(), &other).await;
     assert_eq!(refused, Err(RecordError::Used("release-1".to_owned())));
     assert_eq!(names(world.current().await), named("release-2", "release-2"));
+}
+
+#[tokio::test]
+async fn a_dirty_end_that_was_overtaken_is_the_last_as_long_as_it_holds_the_lock() {
+    let world = World::start().await;
+    let records = world.records();
+    // It began later, and ended before the other one got the lock; the clocks of the two differ besides.
+    world.deploys(&deploy("release-2", Status::Success, 5, 9)).await;
+    let (dirty, mine) = (deploy("release-1", Status::FailureDirty, 1, 8), holder("release-1"));
+    world.locks().acquire(&owner(), &mine).await.unwrap();
+    world
+        .locks()
+        .mark_dirty(&owner(), &mine.execution, "a table is left")
+        .await
+        .unwrap();
+    for ended in [8, 12] {
+        // The second try, whose clock says later, changes nothing.
+        let again = deploy("release-1", Status::FailureDirty, 1, ended);
+        records.write_held(&owner(), &again, house::LOCKS_TABLE).await.unwrap();
+        assert_eq!(names(world.current().await), named("release-2", "release-1"));
+        let read = records.get(&owner(), "release-1").await.unwrap();
+        assert_eq!(read.as_ref(), Some(&dirty));
+    }
+
+    // Who has lost the lock overwrites nothing newer, and is recorded all the same.
+    let lost = deploy("release-0", Status::FailureDirty, 0, 7);
+    records.write_held(&owner(), &lost, house::LOCKS_TABLE).await.unwrap();
+    assert_eq!(names(world.current().await), named("release-2", "release-1"));
+    assert_eq!(records.get(&owner(), "release-0").await.unwrap(), Some(lost));
+
+    // Another end is refused here, too.
+    let other = deploy("release-1", Status::FailureClean, 1, 8);
+    let refused = records.write_held(&owner(), &other, house::LOCKS_TABLE).await;
+    assert_eq!(refused, Err(RecordError::Used("release-1".to_owned())));
 }
 
 #[tokio::test]

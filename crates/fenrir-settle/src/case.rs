@@ -94,7 +94,7 @@ async fn settle_open(env: &Environment, owner: &Owner, record: &Record) -> Resul
             .unwrap_or_else(|| head.sign(&words::how(&ended, None)));
         let end = End::new(Found::Unclear, cause, record.stack_arn.clone());
         tell(env, &head, record, &end).await?;
-        return write(env, owner, record, &ended, &end).await;
+        return write(env, owner, record, &ended, &end, Keeps::Lock).await;
     }
     let holds = own_lock.is_some();
     let last = if holds {
@@ -217,6 +217,13 @@ impl End {
     }
 }
 
+/// Whether the execution keeps its lock, dirty.
+#[derive(Debug, Clone, Copy)]
+enum Keeps {
+    Lock,
+    Nothing,
+}
+
 /// Writes the record alone.
 async fn write(
     env: &Environment,
@@ -224,9 +231,18 @@ async fn write(
     record: &Record,
     ended: &Ended,
     end: &End,
+    keeps: Keeps,
 ) -> Result<Settlement, StepError> {
     let record = end.record(record, ended, env);
-    match records(env).write(owner, &record).await {
+    let written = match keeps {
+        Keeps::Lock => {
+            records(env)
+                .write_held(owner, &record, &env.settings().locks_table)
+                .await
+        }
+        Keeps::Nothing => records(env).write(owner, &record).await,
+    };
+    match written {
         Ok(()) => Ok(said(env, owner, &record)),
         Err(RecordError::Used(_)) => Ok(Settlement::NothingToDo),
         Err(error) => Err(error.into_step(ErrorName::LockError, "writing the record")),
@@ -344,7 +360,7 @@ impl<'a> Case<'a> {
                 Err(error) => return Err(error.into_step("marking the lock as dirty")),
             }
             tell(self.env, &self.head, self.record, &end).await?;
-            return write(self.env, &self.owner, self.record, self.ended, &end).await;
+            return write(self.env, &self.owner, self.record, self.ended, &end, Keeps::Lock).await;
         }
         let record = end.record(self.record, self.ended, self.env);
         let along = records(self.env).along(&self.owner, &record);
@@ -367,7 +383,7 @@ impl<'a> Case<'a> {
         if tells {
             tell(self.env, &self.head, self.record, &end).await?;
         }
-        write(self.env, &self.owner, self.record, self.ended, &end).await
+        write(self.env, &self.owner, self.record, self.ended, &end, Keeps::Nothing).await
     }
 
     fn end(&self, look: &Look, found: Found, keeps_lock: bool) -> End {

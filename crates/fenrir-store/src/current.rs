@@ -1,8 +1,8 @@
 //! What is deployed: one item for each owner beside its records, and what it says of the newest of them.
 //!
-//! The item is written along with the end of a deploy. Who holds the lock while it writes is the newest by that, and
-//! writes without a condition. Who does not (a dirty end, an end that is mended) never overwrites what is newer, and
-//! its record is written all the same.
+//! The item is written along with the end of a deploy. Who holds the lock while it writes (a dirty end keeps it) is the
+//! newest by that, and writes without a condition of times. Who does not (an end that is mended) never overwrites what is
+//! newer, and its record is written all the same.
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};

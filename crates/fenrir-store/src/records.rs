@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use aws_types::SdkConfig;
 use fenrir_core::deployment::{Operation, Outcome, Pointer};
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
@@ -196,8 +196,8 @@ impl Records {
     }
 
     /// Writes the record of a release that starts, was refused or ended. The same execution may write it again, and
-    /// replaces what it wrote when it started, or when it was refused and nobody heard the answer; what has ended otherwise
-    /// stays as it is.
+    /// replaces what it wrote when it started, or when it was refused and nobody heard the answer; what has ended stays as
+    /// it is: of the same end the first try counts, and its time.
     ///
     /// With the end of a deploy goes what [`crate::Current`] says of it, when it is written for the first time, and unless
     /// something newer is there. In no case does that keep the record from being written.
@@ -208,10 +208,10 @@ impl Records {
         for part in current::parts(record) {
             let put = self.put(owner, record, Again::No)?;
             let put = TransactWriteItem::builder().put(put).build();
-            match self.both(put, self.current_item(owner, record, *part)?).await? {
+            match self.both([put, self.current_item(owner, record, *part)?]).await? {
                 Both::Written => return Ok(()),
                 Both::Newer => {}
-                // The first try wrote both, or nobody may: the write below tells the two apart.
+                // The first try wrote both, or nobody may: the write below tells the two apart, and changes neither.
                 Both::Recorded => break,
             }
         }
@@ -219,8 +219,8 @@ impl Records {
     }
 
     async fn write_alone(&self, owner: &Owner, record: &Record) -> Result<(), Error> {
-        let put = self.put(owner, record, Again::Yes)?;
-        let answer = self
+        let put = self.put(owner, record, Again::No)?;
+        let sent = self
             .client
             .put_item()
             .table_name(put.table_name)
@@ -228,24 +228,61 @@ impl Records {
             .set_condition_expression(put.condition_expression)
             .set_expression_attribute_names(put.expression_attribute_names)
             .set_expression_attribute_values(put.expression_attribute_values)
+            .set_return_values_on_condition_check_failure(put.return_values_on_condition_check_failure)
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                Err(Error::Used(record.release_id.clone()))
-            }
-            Err(error) => Err(fenrir_aws::fault(PUT, &error).into()),
+        let Err(error) = sent else { return Ok(()) };
+        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
+            return Err(fenrir_aws::fault(PUT, &error).into());
+        };
+        let there: Option<Record> = failed.item().and_then(|item| from_item(item).ok());
+        let is_this = |there: &Record| {
+            there.execution == record.execution && there.status == record.status && there.unlocked.is_none()
+        };
+        if there.as_ref().is_some_and(is_this) {
+            return Ok(());
+        }
+        Err(Error::Used(record.release_id.clone()))
+    }
+
+    /// Writes the end of a release whose lock stays with it, as [`Records::write`] does. As long as it holds the lock, it is
+    /// the newest, whatever the times of the others say: a deploy that began later may have ended before this one took
+    /// the lock.
+    ///
+    /// # Errors
+    /// As [`Records::write`].
+    pub async fn write_held(&self, owner: &Owner, record: &Record, locks: &str) -> Result<(), Error> {
+        if !current::tells(record) {
+            return self.write(owner, record).await;
+        }
+        let is_mine = ConditionCheck::builder()
+            .table_name(locks)
+            .key("key", text(keys::owner(owner)))
+            .condition_expression("#execution = :me")
+            .expression_attribute_names("#execution", "execution")
+            .expression_attribute_values(":me", text(&record.execution))
+            .build()
+            .map_err(|error| Error::Garbled(error.to_string()))?;
+        let put = self.put(owner, record, Again::No)?;
+        let items = [
+            TransactWriteItem::builder().put(put).build(),
+            self.current_item(owner, record, Part::Held)?,
+            TransactWriteItem::builder().condition_check(is_mine).build(),
+        ];
+        match self.both(items).await? {
+            Both::Written => Ok(()),
+            // Somebody took the lock or removed it, or the first try wrote everything.
+            Both::Newer | Both::Recorded => self.write(owner, record).await,
         }
     }
 
-    /// The record and what is deployed, both or neither.
-    async fn both(&self, record: TransactWriteItem, current: TransactWriteItem) -> Result<Both, Error> {
+    /// The record and what is deployed, both or neither: the record first.
+    async fn both(&self, items: impl IntoIterator<Item = TransactWriteItem>) -> Result<Both, Error> {
+        let items = items.into_iter().collect();
         let sent = self
             .client
             .transact_write_items()
-            .transact_items(record)
-            .transact_items(current)
+            .set_transact_items(Some(items))
             .send()
             .await;
         let Err(error) = sent else { return Ok(Both::Written) };
@@ -259,7 +296,7 @@ impl Records {
             .collect();
         match codes.as_slice() {
             [Some("ConditionalCheckFailed"), ..] => Ok(Both::Recorded),
-            [_, Some("ConditionalCheckFailed")] => Ok(Both::Newer),
+            [_, others @ ..] if others.contains(&Some("ConditionalCheckFailed")) => Ok(Both::Newer),
             // Two transactions met, or the table is throttled (TransactWriteItems, "Errors").
             _ => Err(Error::Fault(Fault {
                 kind: FaultKind::Transient,
@@ -318,6 +355,7 @@ impl Records {
             "attribute_not_exists(#owner) OR (#execution = :me AND #status IN ({earlier}) AND \
              attribute_not_exists(#unlocked))"
         ))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .build()
         .map_err(|error| Error::Garbled(error.to_string()))
     }
@@ -377,7 +415,7 @@ impl Records {
 /// What came of writing a record and what is deployed.
 enum Both {
     Written,
-    /// What is deployed is newer: nothing was written.
+    /// What is deployed is newer, or the lock is not held: nothing was written.
     Newer,
     /// The release's end is written down already, or the record is another's: nothing was written.
     Recorded,

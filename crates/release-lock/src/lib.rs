@@ -22,6 +22,7 @@ pub use verdict::verdict;
 
 /// Calls with the step's own role.
 pub const OWN_ACTIONS: &[&str] = &[
+    "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
@@ -58,7 +59,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     let records = Records::new(env.own(), &env.settings().releases_table);
     let record = record(env, &deployment, &end).await?;
     if end.outcome == Outcome::FailureDirty {
-        let written = records.write(&owner, &record).await;
+        let written = records.write_held(&owner, &record, &env.settings().locks_table).await;
         // Also without a record: somebody has to look.
         alert(env, &deployment, &end).await?;
         match written {

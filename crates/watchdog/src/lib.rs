@@ -22,6 +22,7 @@ use tracing::{Instrument, Span};
 
 /// Calls with the watchdog's own role.
 pub const OWN_ACTIONS: &[&str] = &[
+    "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
