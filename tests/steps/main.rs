@@ -127,6 +127,7 @@ async fn a_plan_of_what_is_there_already_tells_of_nothing() {
     assert_eq!(same.change_set.as_ref().unwrap().status, ChangeSetStatus::NoChanges);
     let plan = bench.stored(&release, "changes.json").await.unwrap();
     assert_eq!((&plan["changes"], &plan["problems"]), (&json!([]), &json!([])));
+    assert_eq!(plan["no_changes"], true);
     assert!(same.stored().contains_key("changes"));
 }
 

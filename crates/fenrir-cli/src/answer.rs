@@ -41,7 +41,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("package", "what was packed"),
     (
         "plan",
-        "what a deploy would do: `summary`, `changes`, `problems` (errors and warnings)",
+        "what a deploy would do: `summary`, `changes`, `others` (outputs and what else is no resource), `no_changes`, `problems` (errors and warnings)",
     ),
     ("problem", "what is wrong at one place of a file"),
     ("record", "what is known of a release (`history`, `show`)"),

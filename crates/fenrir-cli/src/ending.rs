@@ -200,11 +200,7 @@ impl Ended<'_> {
                 .into());
         };
         printer.answer(&Planned::new(self.release_id, &plan));
-        Ok(if plan.changes.is_empty() {
-            Exit::Success
-        } else {
-            Exit::Changes
-        })
+        Ok(if plan.no_changes { Exit::Success } else { Exit::Changes })
     }
 
     fn what(&self) -> &'static str {

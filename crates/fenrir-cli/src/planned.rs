@@ -45,15 +45,17 @@ impl Answer for Planned<'_> {
         let Plan {
             stack,
             changes,
+            others,
+            no_changes,
             problems,
             ..
         } = self.plan;
-        if changes.is_empty() {
-            text.line(format!("no changes: the stack `{stack}` is what the template says"));
-            return;
-        }
         for problem in problems {
             warn(problem, text);
+        }
+        if *no_changes {
+            text.line(format!("no changes: the stack `{stack}` is what the template says"));
+            return;
         }
         for kind in [Kind::Add, Kind::Change, Kind::Replace, Kind::Remove] {
             let mut of_kind = changes.iter().filter(|change| change.kind == kind).peekable();
@@ -61,6 +63,17 @@ impl Answer for Planned<'_> {
                 text.heading(title(kind));
                 of_kind.for_each(|change| show(change, text));
             }
+        }
+        if !others.is_empty() {
+            text.heading("Besides the resources");
+            for other in others {
+                properties(Kind::Change, other, text);
+            }
+        } else if changes.is_empty() {
+            text.line(format!(
+                "no resource changes, but CloudFormation would update the stack `{stack}`: its outputs, its tags, or \
+                 another part of it that is not a resource"
+            ));
         }
         self.summarise(text);
     }
@@ -232,12 +245,39 @@ fn properties(kind: Kind, property: &Property, text: &mut Text) {
             path if path.starts_with('[') => format!("{name}{path}"),
             path => format!("{name}.{path}"),
         };
-        line(kind, &path, difference.before, difference.after, &note, text);
+        let inside = difference.before.zip(difference.after).and_then(|(before, after)| {
+            // A text that is JSON, such as a definition or a dashboard's body.
+            structured(before).zip(structured(after))
+        });
+        let Some((before, after)) = inside.filter(|(before, after)| before != after) else {
+            line(kind, &path, difference.before, difference.after, &note, text);
+            continue;
+        };
+        for difference in between(Some(&before), Some(&after)) {
+            let path = match difference.path.as_str() {
+                "" => path.clone(),
+                inner if inner.starts_with('[') => format!("{path}{inner}"),
+                inner => format!("{path}.{inner}"),
+            };
+            line(kind, &path, difference.before, difference.after, &note, text);
+        }
     }
 }
 
+/// The map or list that a text is the JSON of.
+fn structured(value: &Value) -> Option<Value> {
+    let value: Value = serde_json::from_str(value.as_str()?).ok()?;
+    (value.is_object() || value.is_array()).then_some(value)
+}
+
 fn line(kind: Kind, path: &str, before: Option<&Value>, after: Option<&Value>, note: &str, text: &mut Text) {
-    let (before, after) = (before.map(shown), after.map(shown));
+    let (before, after) = match (before, after) {
+        (Some(before), Some(after)) => {
+            let (before, after) = apart(before, after);
+            (Some(before), Some(after))
+        }
+        (before, after) => (before.map(shown), after.map(shown)),
+    };
     let head = Cell::plain(format!("    {path}: "));
     let note = Cell::of(Style::Warn, note);
     match (before, after) {
@@ -291,8 +331,35 @@ fn shown(value: &Value) -> String {
     short(&plain(value))
 }
 
+/// What stands for the part that is not shown.
+const MIDDLE: &str = "...";
+
+/// Two values that differ, cut so that the difference is seen.
+fn apart(before: &Value, after: &Value) -> (String, String) {
+    /// Characters before the first that differs: whoever reads wants to know where he is.
+    const LEAD: usize = 16;
+    let cut = (shown(before), shown(after));
+    if cut.0 != cut.1 {
+        return cut;
+    }
+    let [before, after] = [before, after].map(|value| plain(value).replace('\n', "\\n"));
+    let same = before
+        .chars()
+        .zip(after.chars())
+        .take_while(|(one, other)| one == other)
+        .count();
+    let from = same.saturating_sub(LEAD);
+    let window = |text: &str| {
+        let start = if from > 0 { MIDDLE } else { "" };
+        let mut rest = text.chars().skip(from);
+        let part: String = rest.by_ref().take(SHOWN - 2 * MIDDLE.len()).collect();
+        let end = if rest.next().is_some() { MIDDLE } else { "" };
+        format!("{start}{part}{end}")
+    };
+    (window(&before), window(&after))
+}
+
 fn short(value: &str) -> String {
-    const MIDDLE: &str = "...";
     let value = value.replace('\n', "\\n");
     let count = value.chars().count();
     if count <= SHOWN {
@@ -306,7 +373,68 @@ fn short(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::text::Terminal;
+
+    #[test]
+    fn a_difference_in_the_middle_of_long_values_is_seen() {
+        let long = |middle: &str| json!(format!("{}{middle}{}", "a".repeat(300), "z".repeat(300)));
+        let (before, after) = apart(&long("old"), &long("new"));
+        assert!(
+            before.starts_with("...aaa") && before.contains("aoldz") && before.ends_with("z..."),
+            "{before}"
+        );
+        assert!(after.contains("anewz"), "{after}");
+        assert!(before.chars().count() <= SHOWN && after.chars().count() <= SHOWN);
+        // One that only ends earlier, too.
+        let (before, after) = apart(&long(""), &long("z"));
+        assert_ne!(before, after);
+        assert_eq!(apart(&json!("a"), &json!("b")), ("a".to_owned(), "b".to_owned()));
+    }
+
+    fn told(plan: &Plan) -> String {
+        let mut text = Text::default();
+        Planned::new("release-1", plan).human(&mut text);
+        text.render(Terminal::default())
+    }
+
+    #[test]
+    fn texts_that_are_json_are_compared_place_by_place() {
+        let body = |width: u64| json!(json!({"widgets": [{"text": "x".repeat(200), "width": width}]}).to_string());
+        let mut plan = Plan::of_nothing("s");
+        plan.no_changes = false;
+        plan.others = vec![Property {
+            path: "/Metadata/Body".into(),
+            before: Some(body(6)),
+            after: Some(body(12)),
+            ..Property::default()
+        }];
+        let text = told(&plan);
+        assert!(text.contains("Metadata.Body.widgets[0].width: 6 -> 12"), "{text}");
+    }
+
+    #[test]
+    fn only_cloudformation_says_that_there_is_nothing() {
+        let mut plan = Plan::of_nothing("s");
+        plan.problems = vec![Problem::error("F0999", "", "something is wrong")];
+        let text = told(&plan);
+        assert!(
+            text.contains("no changes: the stack `s`") && text.contains("something is wrong"),
+            "{text}"
+        );
+        plan.no_changes = false;
+        let text = told(&plan);
+        assert!(
+            text.contains("no resource changes, but CloudFormation would update"),
+            "{text}"
+        );
+        assert!(
+            text.contains("something is wrong") && !text.contains("no changes:"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_long_value_is_cut_in_its_middle() {

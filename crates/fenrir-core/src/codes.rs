@@ -327,7 +327,7 @@ catalogue! {
         why: "nothing is lost yet, and the next mistake may lose it",
         bad: "DeletionPolicy: Delete", good: "DeletionPolicy: RetainExceptOnCreate";
     PLAN_WIDER_RIGHTS = "F0704", "wider rights",
-        what: "a role of a stack that is there which may do something that it could not do before",
+        what: "a role of a stack that is there which may do something that it could not do before, and a role with too many rights to compare",
         why: "who takes over the function can do whatever its role may",
         bad: "Policies: [{DynamoDBCrudPolicy: {TableName: !Ref Orders}}]", good: "Policies: [{DynamoDBReadPolicy: {TableName: !Ref Orders}}]";
     PLAN_WILDCARD = "F0705", "rights on everything",
@@ -343,7 +343,7 @@ catalogue! {
         why: "each of them is a way in",
         bad: "", good: "";
     PLAN_PUBLIC = "F0708", "open to everybody",
-        what: "routes without an authorizer on an API that is not private, function URLs without a signature, load balancers that face the internet, distributions, buckets whose public access is not blocked, and policies that allow everybody under no condition",
+        what: "routes without an authorizer on an API that is not private, function URLs without a signature, load balancers that face the internet, distributions, buckets whose public access is not blocked, policies that allow everybody, and roles that everybody may assume, under no condition that keeps anybody out",
         why: "anybody who finds it may use it",
         bad: "EndpointConfiguration: REGIONAL", good: "EndpointConfiguration: REGIONAL\nAuth: {DefaultAuthorizer: AWS_IAM}";
     PLAN_NETWORK = "F0709", "another place in the network",

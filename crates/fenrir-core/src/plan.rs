@@ -38,6 +38,14 @@ pub struct Plan {
     pub action: StackAction,
     /// All changes: first what is added, then changed, replaced, removed, each by logical id.
     pub changes: Vec<Change>,
+    /// What differs outside of the resources: outputs, conditions, mappings, ... Only of a stack that is there, and whose
+    /// template can be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Property>,
+    /// The stack is what the template says: CloudFormation says that there is nothing to do. Without any change listed
+    /// there may still be something, such as another output or another tag of the stack.
+    #[serde(default)]
+    pub no_changes: bool,
     /// What a deploy would be refused for, then what deserves a second look.
     pub problems: Vec<Problem>,
 }
@@ -172,10 +180,17 @@ impl Plan {
         for change in &mut changes {
             hidden::hide(&mut change.properties);
         }
+        let mut others = templates
+            .deployed
+            .map(|deployed| reported::others(deployed, templates.processed))
+            .unwrap_or_default();
+        hidden::hide(&mut others);
         Self {
             stack: stack.to_owned(),
             action,
             changes,
+            others,
+            no_changes: false,
             problems,
         }
     }
@@ -187,6 +202,8 @@ impl Plan {
             stack: stack.to_owned(),
             action: StackAction::Update,
             changes: Vec::new(),
+            others: Vec::new(),
+            no_changes: true,
             problems: Vec::new(),
         }
     }
@@ -225,7 +242,6 @@ fn warnings(changes: &[Change], action: StackAction, templates: Templates<'_>) -
             data::lost,
             data::less_protected,
             rights::wider,
-            rights::wildcards,
             rights::another_role,
             callers::new,
             exposure::public,

@@ -45,6 +45,9 @@ pub struct Problem {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Everything that the message speaks of, where it tells only the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 impl Problem {
@@ -57,6 +60,7 @@ impl Problem {
             path: path.into(),
             position: None,
             help: None,
+            details: Vec::new(),
         }
     }
 
@@ -64,6 +68,13 @@ impl Problem {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same problem with everything that it speaks of.
+    #[must_use]
+    pub fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::words::{each, several};
+use super::words::{each, several, worst_first};
 use super::{Sides, plain};
 use crate::codes;
 use crate::problem::Problem;
@@ -21,9 +21,10 @@ pub(super) fn new(sides: &Sides<'_>) -> Vec<Problem> {
     if new.is_empty() {
         return Vec::new();
     }
-    let message = format!("`{}` lets in somebody new: {}", sides.id(), several(new));
+    let new = worst_first(new);
+    let message = format!("`{}` lets in somebody new: {}", sides.id(), several(new.clone()));
     let help = "should they? an event of a function brings such a permission along";
-    vec![sides.warning(codes::PLAN_NEW_CALLER, message, help)]
+    vec![sides.warning(codes::PLAN_NEW_CALLER, message, help).details(new)]
 }
 
 /// Everybody whom the resource lets in, as a part of a sentence.

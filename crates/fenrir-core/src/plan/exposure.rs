@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::callers::{principals, statements};
-use super::words::{each, several};
+use super::words::{each, several, worst_first};
 use super::{Sides, plain};
 use crate::codes;
 use crate::problem::Problem;
@@ -18,14 +18,15 @@ pub(super) fn public(sides: &Sides<'_>) -> Vec<Problem> {
     if new.is_empty() {
         return Vec::new();
     }
+    let new = worst_first(new);
     let message = format!(
         "`{}` (`{}`) is open to everybody: {}",
         sides.id(),
         sides.change.resource_type,
-        several(new)
+        several(new.clone())
     );
     let help = "is that meant? if not, ask for a signature or a token, or keep it inside of the VPC";
-    vec![sides.warning(codes::PLAN_PUBLIC, message, help)]
+    vec![sides.warning(codes::PLAN_PUBLIC, message, help).details(new)]
 }
 
 /// Each way in that asks nobody who he is, as a part of a sentence.
@@ -72,6 +73,7 @@ fn openings(resource: &Value) -> BTreeSet<String> {
         "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" | "AWS::S3::BucketPolicy" => {
             open.extend(open_statements(at("/Properties/PolicyDocument")));
         }
+        "AWS::IAM::Role" => open.extend(open_statements(at("/Properties/AssumeRolePolicyDocument"))),
         _ => {}
     }
     open
@@ -125,21 +127,65 @@ fn is_limiting(policy: &Value) -> bool {
     denies || open_statements(Some(policy)).is_empty()
 }
 
-/// What a policy allows to everybody, under no condition.
+/// What a policy allows to everybody, under no condition that keeps anybody out.
 fn open_statements(document: Option<&Value>) -> Vec<String> {
     let open = statements(document).filter(|statement| {
         let is_everybody = principals(statement)
             .iter()
             .any(|who| who == "*" || who.starts_with("everybody but"));
-        is_everybody && statement.get("Condition").is_none()
+        is_everybody && !statement.get("Condition").is_some_and(keeps_out)
     });
     open.map(|statement| {
-        let actions = several(
-            each(statement.get("Action"))
-                .iter()
-                .map(|action| format!("`{}`", plain(action))),
-        );
-        format!("everybody may {actions}")
+        let actions = each(statement.get("Action"))
+            .iter()
+            .map(|action| format!("`{}`", plain(action)))
+            .chain(
+                each(statement.get("NotAction"))
+                    .iter()
+                    .map(|action| format!("everything but `{}`", plain(action))),
+            );
+        format!("everybody may {}", several(worst_first(actions.collect())))
     })
     .collect()
+}
+
+/// Whether a condition keeps anybody out. All of its parts must hold, so one that does is enough.
+fn keeps_out(condition: &Value) -> bool {
+    let operators = condition.as_object().into_iter().flatten();
+    operators
+        .filter(|(operator, _)| is_limiting_operator(operator))
+        .flat_map(|(_, keys)| keys.as_object().into_iter().flat_map(serde_json::Map::values))
+        // Of the values of a key one is enough.
+        .any(|values| !each(Some(values)).iter().any(is_anything))
+}
+
+/// Whether an operator names those who may. A negated one names who may not, `...IfExists` and `ForAllValues` let in
+/// who brings no such key, and `Null`, `Bool`, dates and numbers say how and when, and not who.
+///
+/// Source: IAM User Guide, "IAM JSON policy elements: Condition operators"; "Single-valued vs. multivalued context keys".
+fn is_limiting_operator(operator: &str) -> bool {
+    let operator = operator.to_lowercase();
+    let plain = operator.strip_prefix("foranyvalue:").unwrap_or(&operator);
+    let is_of_those = ["string", "arn", "ipaddress", "binary"]
+        .iter()
+        .any(|kind| plain.starts_with(kind));
+    is_of_those && !plain.contains("not") && !plain.ends_with("ifexists")
+}
+
+/// Whether everybody has, or can make himself, a value like it.
+fn is_anything(value: &Value) -> bool {
+    let text = plain(value);
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let is_any_arn = match parts.as_slice() {
+        // A bucket's name is its owner's alone; of everything else the account says whose it is.
+        ["arn", _, _, _, "", name] => is_stars(name),
+        ["arn", _, _, _, account, _] => is_stars(account),
+        ["arn", .., last] => is_stars(last),
+        _ => false,
+    };
+    is_stars(&text) || is_any_arn || matches!(text.as_str(), "0.0.0.0/0" | "::/0")
+}
+
+fn is_stars(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c == '*')
 }

@@ -132,8 +132,32 @@ fn of_all(resource: Option<&Value>, make: impl Fn(Value) -> Property) -> Vec<Pro
         .collect()
 }
 
+/// What differs between two templates besides the resources.
+pub(super) fn others(before: &Value, after: &Value) -> Vec<Property> {
+    let parts = |template: &Value| {
+        let mut parts = Map::new();
+        for (section, value) in template.as_object().into_iter().flatten() {
+            match value {
+                _ if section == "Resources" => {}
+                Value::Object(members) => {
+                    let all = members.iter();
+                    parts.extend(all.map(|(name, value)| (pointer(&pointer("", section), name), value.clone())));
+                }
+                value => {
+                    parts.insert(pointer("", section), value.clone());
+                }
+            }
+        }
+        parts
+    };
+    of_both(parts(before), parts(after))
+}
+
 fn differing(before: &Value, after: &Value) -> Vec<Property> {
-    let (before, mut after): (Map<_, _>, Map<_, _>) = (parts(before), parts(after));
+    of_both(parts(before), parts(after))
+}
+
+fn of_both(before: Map<String, Value>, mut after: Map<String, Value>) -> Vec<Property> {
     let mut found = Vec::new();
     for (path, old) in before {
         let new = after.remove(&path);

@@ -46,35 +46,44 @@ struct Grant {
     condition: Option<String>,
 }
 
-/// A role may do more than before, or is new in a stack that is there.
-pub(super) fn wider(sides: &Sides<'_>) -> Vec<Problem> {
-    let new = new_grants(sides);
-    // In a new stack everything is new; what is remarkable about it the other rules say.
-    if new.is_empty() || sides.new_stack {
-        return Vec::new();
-    }
-    let id = sides.id();
-    let may = match sides.change.kind {
-        Kind::Add => format!("the new role `{id}` may"),
-        _ => format!("the role `{id}` may do more than before:"),
-    };
-    let message = format!("{may} {}", told(&new));
-    let help = "is every one of them needed? each comes from the `Policies` of the function or state machine";
-    vec![sides.warning(codes::PLAN_WIDER_RIGHTS, message, help)]
-}
+/// Rights of a role that are compared one by one. IAM gives a role 10,240 characters for its policies (IAM User Guide, "IAM
+/// and AWS STS quotas"), which is no bound of what a template can ask for: actions times resources.
+const COMPARED: usize = 2_000;
 
-/// A new right on everything.
-pub(super) fn wildcards(sides: &Sides<'_>) -> Vec<Problem> {
-    let wild: Vec<Grant> = new_grants(sides).into_iter().filter(Grant::is_wild).collect();
-    if wild.is_empty() {
-        return Vec::new();
+/// Pairs of rights that are compared by their wildcards.
+const PAIRS: usize = 200_000;
+
+/// A role may do more than before, or is new in a stack that is there; and of any role a right on everything.
+pub(super) fn wider(sides: &Sides<'_>) -> Vec<Problem> {
+    let id = sides.id();
+    let new = match new_grants(sides) {
+        Ok(new) => new,
+        Err(TooMany) => {
+            let message = format!("the rights of the role `{id}` are too many to compare: more than {COMPARED}");
+            let help = "look yourself what it may do, or give it fewer actions on fewer resources";
+            return vec![sides.warning(codes::PLAN_WIDER_RIGHTS, message, help)];
+        }
+    };
+    let wild: Vec<Grant> = new.iter().filter(|grant| grant.is_wild()).cloned().collect();
+    let mut found = Vec::new();
+    // In a new stack everything is new; what is remarkable about it the other rules say.
+    if !new.is_empty() && !sides.new_stack {
+        let may = match sides.change.kind {
+            Kind::Add => format!("the new role `{id}` may"),
+            _ => format!("the role `{id}` may do more than before:"),
+        };
+        let message = format!("{may} {}", told(&new));
+        let help = "is every one of them needed? each comes from the `Policies` of the function or state machine";
+        let problem = sides.warning(codes::PLAN_WIDER_RIGHTS, message, help);
+        found.push(problem.details(listed(&new)));
     }
-    let message = format!("the role `{}` gets rights with a wildcard: {}", sides.id(), told(&wild));
-    vec![sides.warning(
-        codes::PLAN_WILDCARD,
-        message,
-        "name the actions and the resources one by one",
-    )]
+    if !wild.is_empty() {
+        let message = format!("the role `{id}` gets rights with a wildcard: {}", told(&wild));
+        let help = "name the actions and the resources one by one";
+        let problem = sides.warning(codes::PLAN_WILDCARD, message, help);
+        found.push(problem.details(listed(&wild)));
+    }
+    found
 }
 
 /// A function or state machine works with another role, whose rights are not of this template.
@@ -109,25 +118,49 @@ pub(super) fn not_compared() -> Problem {
         .help("somebody has deployed the stack without Fenrir; the first deploy by Fenrir mends that")
 }
 
+/// More rights than are compared.
+#[derive(Debug)]
+struct TooMany;
+
 /// What the role may do after it, and not before.
-fn new_grants(sides: &Sides<'_>) -> Vec<Grant> {
+fn new_grants(sides: &Sides<'_>) -> Result<Vec<Grant>, TooMany> {
     if sides.change.resource_type != ROLE {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let before = sides.before.map(grants).unwrap_or_default();
-    let mut new = sides.after.map(grants).unwrap_or_default();
+    let is_same =
+        |path| sides.before.and_then(|role| role.pointer(path)) == sides.after.and_then(|role| role.pointer(path));
+    if SOURCES.into_iter().all(is_same) {
+        return Ok(Vec::new());
+    }
+    let before = sides.before.map_or_else(|| Ok(Vec::new()), grants)?;
+    let mut new = sides.after.map_or_else(|| Ok(Vec::new()), grants)?;
+    // Both are sorted.
+    new.retain(|grant| before.binary_search(grant).is_err());
+    if new.len().saturating_mul(before.len()) > PAIRS {
+        return Err(TooMany);
+    }
     new.retain(|grant| !before.iter().any(|old| old.covers(grant)));
-    new
+    Ok(new)
 }
 
-fn grants(role: &Value) -> Vec<Grant> {
-    let mut found = Vec::new();
+/// Where a role says what it may do.
+const SOURCES: [&str; 2] = ["/Properties/Policies", "/Properties/ManagedPolicyArns"];
+
+/// Every right of the role, sorted.
+fn grants(role: &Value) -> Result<Vec<Grant>, TooMany> {
+    let mut found: Vec<Grant> = Vec::new();
     let documents = each(role.pointer("/Properties/Policies"))
         .iter()
         .filter_map(|policy| policy.get("PolicyDocument"));
     for statement in documents.flat_map(|document| each(document.get("Statement"))) {
         if statement.get("Effect").and_then(Value::as_str) != Some("Allow") {
             continue;
+        }
+        let count = |names: [&str; 2]| names.map(|name| each(statement.get(name)).len()).iter().sum::<usize>();
+        let product = count(["Action", "NotAction"]).saturating_mul(count(["Resource", "NotResource"]));
+        // Before they are made: a megabyte of template can ask for millions.
+        if found.len().saturating_add(product) > COMPARED {
+            return Err(TooMany);
         }
         let condition = statement.get("Condition").map(Value::to_string);
         let but = |name: &str| {
@@ -163,10 +196,14 @@ fn grants(role: &Value) -> Vec<Grant> {
     );
     found.sort();
     found.dedup();
-    found
+    Ok(found)
 }
 
 impl Grant {
+    fn under(&self) -> &'static str {
+        self.condition.as_ref().map_or("", |_| " (under a condition)")
+    }
+
     /// Whether this one allows all that the other does. IAM does not mind the case of actions.
     ///
     /// Source: IAM User Guide, "IAM JSON policy elements: Action" and "Resource".
@@ -215,26 +252,37 @@ pub(super) fn is_like(pattern: &str, text: &str) -> bool {
     pattern.get(at..).is_none_or(|rest| rest.iter().all(|c| *c == '*'))
 }
 
-/// `` `a`, `b` on `x` and `c` on `y` ``.
+/// `` `a`, `b` on `x`; `c` on `y` ``: what is about everything first, then what has a wildcard.
 fn told(grants: &[Grant]) -> String {
-    let mut by_resource: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut by_resource: BTreeMap<&str, Vec<&Grant>> = BTreeMap::new();
     for grant in grants {
-        let condition = if grant.condition.is_some() {
-            " (under a condition)"
-        } else {
-            ""
-        };
-        let actions = by_resource.entry(&grant.resource).or_default();
-        actions.push(format!("`{}`{condition}", grant.action));
+        by_resource.entry(&grant.resource).or_default().push(grant);
     }
     let resources = by_resource.len();
+    let mut by_resource: Vec<(&str, Vec<&Grant>)> = by_resource.into_iter().collect();
+    by_resource
+        .sort_by_key(|(resource, grants)| (!grants.iter().any(|grant| grant.is_wild()), !resource.contains('*')));
     let mut told: Vec<String> = by_resource
         .into_iter()
         .take(4)
-        .map(|(resource, actions)| format!("{} on `{resource}`", several(actions)))
+        .map(|(resource, mut grants)| {
+            grants.sort_by_key(|grant| !grant.is_wild());
+            let actions = grants
+                .into_iter()
+                .map(|grant| format!("`{}`{}", grant.action, grant.under()));
+            format!("{} on `{resource}`", several(actions))
+        })
         .collect();
     if resources > told.len() {
         told.push(format!("more on {} other resources", resources - told.len()));
     }
     told.join("; ")
+}
+
+/// All of them, one by one.
+fn listed(grants: &[Grant]) -> Vec<String> {
+    let mut grants: Vec<&Grant> = grants.iter().collect();
+    grants.sort_by_key(|grant| (!grant.is_wild(), !grant.resource.contains('*')));
+    let words = |grant: &Grant| format!("`{}` on `{}`{}", grant.action, grant.resource, grant.under());
+    grants.into_iter().map(words).collect()
 }

@@ -675,6 +675,201 @@ fn what_looks_like_a_secret_is_not_in_a_plan() {
 }
 
 #[test]
+fn what_looks_like_a_secret_is_hidden_in_whatever_form() {
+    let function = |secret: &str| {
+        let sub = json!({"Fn::Sub": format!("{secret}-${{AWS::Region}}")});
+        let join = json!({"Fn::Join": ["-", [secret, {"Ref": "AWS::Region"}]]});
+        json!({"Type": "AWS::Lambda::Function", "Properties": {
+            "Description": format!("calls https://me:{secret}@host/"),
+            "Environment": {"Variables": {
+                "DB_PASSWORD": sub, "PrivateKey": join, "DB_PASS": secret, "PWD": secret, "ENCRYPTION_KEY": secret,
+                "access-key": {"Fn::Sub": [secret, {}]}, "CONNECTION_STRING": secret, "TOKEN_LIST": [secret],
+                "DATABASE_URL": format!("postgres://u:{secret}@h"),
+                "CACHE": {"Fn::Join": ["", ["redis://:", secret, "@", {"Ref": "Host"}]]},
+                "SECRET_ARN": {"Fn::Sub": "arn:${AWS::Partition}:secretsmanager:x"},
+                "TOKEN_TABLE": {"Ref": "Table"}, "PASSENGERS": "4", "SITE": "https://host:443/me"}}}})
+    };
+    for plan in [
+        change_of(function("hunter2"), function("hunter3")),
+        change_of(json!({"Type": "AWS::Lambda::Function"}), function("hunter3")),
+        addition_of(function("hunter2")),
+        create(json!({"X": function("hunter2")})),
+    ] {
+        let text = json!(plan).to_string();
+        assert!(!text.contains("hunter"), "{text}");
+        for shown in [
+            "secretsmanager:x",
+            "{\"Ref\":\"Table\"}",
+            "\"PASSENGERS\":\"4\"",
+            "https://host:443/me",
+        ] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_cloudformation_cuts_of_a_map_is_hidden() {
+    let processed = template(json!({}));
+    let templates = Templates {
+        deployed: None,
+        processed: &processed,
+    };
+    for (path, name) in [
+        ("/Properties/Environment", "Environment"),
+        ("/Properties/Environment/Variables", "Environment"),
+        ("/Properties/Variables", "Variables"),
+    ] {
+        let cut = Detail {
+            path: Some(path.into()),
+            before: Some("{\"DB_PASSWORD\":\"hunter2".into()),
+            after: Some("{\"Variables\":\"DB_PASSWORD=hunter2\"}".into()),
+            ..detail(name, "Never")
+        };
+        let reported = [modified("F", "AWS::Lambda::Function", "False", vec![cut])];
+        let plan = Plan::make("s", StackAction::Update, &reported, templates, Vec::new());
+        assert_eq!(plan.changes[0].properties[0].before, Some(json!(HIDDEN)));
+        let text = json!(plan).to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn what_changes_besides_the_resources_is_told() {
+    let with = |url: Value, password: &str| {
+        json!({"Resources": {}, "Description": "d", "Outputs": {
+            "Url": {"Value": url}, "Same": {"Value": 1}, "Password": {"Value": {"Fn::Sub": password}}}})
+    };
+    let (deployed, processed) = (with(json!("old"), "hunter2"), with(json!({"Ref": "Api"}), "hunter3"));
+    let templates = Templates {
+        deployed: Some(&deployed),
+        processed: &processed,
+    };
+    let plan = Plan::make("s", StackAction::Update, &[], templates, Vec::new());
+    let paths: Vec<&str> = plan.others.iter().map(|other| other.path.as_str()).collect();
+    assert_eq!(paths, ["/Outputs/Password", "/Outputs/Url"]);
+    assert_eq!(plan.others[1].after, Some(json!({"Value": {"Ref": "Api"}})));
+    assert!(!json!(plan).to_string().contains("hunter"));
+    assert!(!plan.no_changes, "CloudFormation has not said so");
+    assert!(Plan::of_nothing("s").no_changes);
+}
+
+#[test]
+fn rights_without_number_are_not_compared_one_by_one() {
+    let names = |what: &str| (0..5_000).map(|n| format!("{what}{n}")).collect::<Vec<_>>();
+    let many = role(json!([allow(json!(names("s3:Get")), json!(names("arn:aws:s3:::b")))]));
+    for plan in [
+        create(json!({"X": many})),
+        change_of(role(json!([])), many.clone()),
+        change_of(many.clone(), role(json!([allow(json!("a:B"), json!("x"))]))),
+    ] {
+        let message = only(&plan, codes::PLAN_WIDER_RIGHTS);
+        assert!(message.contains("too many to compare"), "{message}");
+    }
+    let mut tagged = many.clone();
+    tagged["Properties"]["Tags"] = json!([{"Key": "a", "Value": "b"}]);
+    assert_eq!(codes_of(&change_of(many, tagged)), [""; 0]);
+}
+
+#[test]
+fn the_worst_is_told_first_and_everything_in_the_details() {
+    let mut resources: Vec<String> = (0..5).map(|n| format!("arn:aws:s3:::aa-{n}/key")).collect();
+    resources.push("arn:aws:s3:::zz-payroll/*".into());
+    let plan = addition_of(role(json!([
+        allow(json!("s3:GetObject"), json!(resources)),
+        allow(json!("sqs:*"), json!("arn:zzz")),
+    ])));
+    let told = [codes::PLAN_WIDER_RIGHTS, codes::PLAN_WILDCARD, codes::PLAN_NEW_CALLER];
+    assert_eq!(codes_of(&plan), told);
+    let problem = &plan.problems[0];
+    assert!(
+        problem
+            .message
+            .starts_with("the new role `X` may `sqs:*` on `arn:zzz`; `s3:GetObject` on `arn:aws:s3:::zz-payroll/*`; "),
+        "{}",
+        problem.message
+    );
+    assert!(
+        problem.message.ends_with("more on 3 other resources"),
+        "{}",
+        problem.message
+    );
+    assert_eq!(problem.details.len(), 7);
+    assert!(
+        problem
+            .details
+            .iter()
+            .any(|one| one == "`s3:GetObject` on `arn:aws:s3:::aa-4/key`")
+    );
+
+    let principals: Vec<String> = (0..9)
+        .map(|n| format!("arn:aws:iam::{n}:root"))
+        .chain(["zz*".into()])
+        .collect();
+    let mut trust = role(json!([]));
+    trust["Properties"]["AssumeRolePolicyDocument"]["Statement"] =
+        json!([{"Effect": "Allow", "Principal": {"AWS": principals}, "Action": "sts:AssumeRole"}]);
+    let plan = addition_of(trust);
+    assert!(only(&plan, codes::PLAN_NEW_CALLER).contains("new: `zz*` may assume it"));
+    assert_eq!(plan.problems[0].details.len(), 10);
+}
+
+#[test]
+fn a_condition_that_keeps_nobody_out_is_none() {
+    let policy = |condition: Value| {
+        json!({"X": {"Type": "AWS::SQS::QueuePolicy", "Properties": {"PolicyDocument": {"Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Condition": condition}]}}}})
+    };
+    for (condition, is_open) in [
+        (json!({"StringLike": {"aws:SourceArn": "*"}}), true),
+        (
+            json!({"ArnLike": {"aws:SourceArn": ["arn:aws:sns:*:*:topic", "arn:aws:sns:us-east-1:1:t"]}}),
+            true,
+        ),
+        (json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"}}), true),
+        (json!({"StringNotEquals": {"aws:SourceAccount": "1"}}), true),
+        (json!({"StringEqualsIfExists": {"aws:SourceAccount": "1"}}), true),
+        (json!({"ForAllValues:StringEquals": {"aws:SourceAccount": "1"}}), true),
+        (json!({"Bool": {"aws:SecureTransport": "true"}}), true),
+        (
+            json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}}),
+            true,
+        ),
+        (json!({}), true),
+        (
+            json!({"StringNotEquals": {"a": "1"}, "StringEquals": {"aws:SourceAccount": "1"}}),
+            false,
+        ),
+        (json!({"ArnLike": {"aws:SourceArn": {"Ref": "Topic"}}}), false),
+        (json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}}), false),
+        (
+            json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-1/*"}}),
+            false,
+        ),
+        (json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), false),
+    ] {
+        let wanted: &[&str] = if is_open { &[codes::PLAN_PUBLIC] } else { &[] };
+        assert_eq!(codes_of(&create(policy(condition.clone()))), wanted, "{condition}");
+    }
+}
+
+#[test]
+fn a_role_that_everybody_may_assume_is_told_in_a_new_stack_too() {
+    for who in [
+        json!({"Principal": {"AWS": "*"}}),
+        json!({"NotPrincipal": {"AWS": "arn:aws:iam::1:root"}}),
+    ] {
+        let mut open = role(json!([]));
+        let mut statement = who;
+        statement["Effect"] = json!("Allow");
+        statement["Action"] = json!("sts:AssumeRole");
+        open["Properties"]["AssumeRolePolicyDocument"]["Statement"] = json!([statement]);
+        let message = only(&create(json!({"X": open})), codes::PLAN_PUBLIC);
+        assert!(message.contains("everybody may `sts:AssumeRole`"), "{message}");
+    }
+}
+
+#[test]
 fn errors_come_before_warnings() {
     let (deployed, processed) = (
         template(json!({"T": table("id", None)})),

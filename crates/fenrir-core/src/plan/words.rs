@@ -55,6 +55,15 @@ pub(super) fn several(entries: impl IntoIterator<Item = String>) -> String {
     entries.join(", ")
 }
 
+/// What is about everybody or everything first: a sentence has room for the first only.
+pub(super) fn worst_first(mut entries: Vec<String>) -> Vec<String> {
+    entries.sort_by_key(|entry| {
+        let is_all = entry.contains("`*`") || entry.contains("everybody") || entry.contains("everything");
+        (!is_all, !entry.contains('*'))
+    });
+    entries
+}
+
 /// A value's members: those of a list, or the value itself, as IAM reads them.
 pub(super) fn each(value: Option<&Value>) -> &[Value] {
     match value {
