@@ -72,7 +72,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
     if let Some(change_set) = deployment.change_set.as_mut() {
         change_set.status = status;
     }
-    if status != ChangeSetStatus::Pending {
+    let is_over = !matches!(status, ChangeSetStatus::Pending | ChangeSetStatus::Obsolete);
+    if is_over && deployment.times.change_set.is_none() {
+        // Once: the step may run twice.
         deployment.times.change_set = Some(timestamp::exact(env.now()));
     }
     Ok(deployment)

@@ -101,7 +101,8 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             deployment.stack.progress = Some(Progress::Failed);
         }
     }
-    if deployment.stack.progress != Some(Progress::InProgress) {
+    if deployment.stack.progress != Some(Progress::InProgress) && deployment.times.executed.is_none() {
+        // Once: the step may run twice.
         deployment.times.executed = Some(timestamp::exact(env.now()));
     }
     Ok(deployment)
