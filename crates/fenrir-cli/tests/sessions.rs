@@ -20,7 +20,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::thread::sleep;
+use std::sync::mpsc;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -77,6 +78,13 @@ fn the_template_travels_beside_the_release() {
     let id = aws.release().unwrap();
     let prefix = "s3://fenrir-111122223333-eu-west-1/111122223333/eu-west-1/hello/dev/";
     assert_eq!(uri, format!("{prefix}{id}/template.json"));
+}
+
+/// A line that a command says while it is followed.
+enum Said {
+    State,
+    Link,
+    Other,
 }
 
 /// What a terminal showed.
@@ -214,17 +222,32 @@ impl Desk {
     fn interrupted(mut command: Command) -> Output {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while errors.read_line(&mut said).unwrap() > 0 {
-            // The first state that it shows: it is followed.
-            if said.ends_with("Validate\n") {
-                let pressed = Command::new("kill")
-                    .args(["-INT", &child.id().to_string()])
-                    .status()
-                    .unwrap();
-                assert!(pressed.success());
+        let (id, (tell, told)) = (child.id(), mpsc::channel());
+        let pressing = thread::spawn(move || {
+            // The first state that it shows: it is followed. Where the session shows none, a while after the last line.
+            let mut patience = Duration::from_secs(60);
+            while let Ok(line) = told.recv_timeout(patience) {
+                match line {
+                    Said::State => break,
+                    Said::Link => patience = Duration::from_secs(5),
+                    Said::Other => {}
+                }
             }
+            Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
+        });
+        let (mut said, mut line) = (String::new(), String::new());
+        while errors.read_line(&mut line).unwrap() > 0 {
+            let kind = match line.trim_end() {
+                state if state.ends_with("Validate") => Said::State,
+                link if link.starts_with("https://") => Said::Link,
+                _ => Said::Other,
+            };
+            let _pressed = tell.send(kind);
+            said.push_str(&line);
+            line.clear();
         }
+        drop(tell);
+        pressing.join().unwrap();
         Output {
             stderr: said.into_bytes(),
             ..child.wait_with_output().unwrap()
@@ -250,9 +273,10 @@ impl Desk {
                 Some((still, _)) if still.starts_with("still at ") => format!("{still} after [DURATION]"),
                 _ => line.to_owned(),
             };
-            if !line.starts_with("still at ") || lines.last() != Some(&line) {
-                lines.push(line);
+            if line.starts_with("still at ") {
+                lines.retain(|line| !line.starts_with("still at "));
             }
+            lines.push(line);
         }
         lines.join("\n") + "\n"
     }
