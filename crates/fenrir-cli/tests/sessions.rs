@@ -222,11 +222,11 @@ impl Desk {
     fn interrupted(mut command: Command) -> Output {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let (id, (tell, told)) = (child.id(), mpsc::channel());
+        let (id, (lines, heard)) = (child.id(), mpsc::channel());
         let pressing = thread::spawn(move || {
             // The first state that it shows: it is followed. Where the session shows none, a while after the last line.
-            let mut patience = Duration::from_secs(60);
-            while let Ok(line) = told.recv_timeout(patience) {
+            let mut patience = Duration::from_mins(1);
+            while let Ok(line) = heard.recv_timeout(patience) {
                 match line {
                     Said::State => break,
                     Said::Link => patience = Duration::from_secs(5),
@@ -237,16 +237,16 @@ impl Desk {
         });
         let (mut said, mut line) = (String::new(), String::new());
         while errors.read_line(&mut line).unwrap() > 0 {
-            let kind = match line.trim_end() {
+            let what = match line.trim_end() {
                 state if state.ends_with("Validate") => Said::State,
-                link if link.starts_with("https://") => Said::Link,
+                url if url.starts_with("https://") => Said::Link,
                 _ => Said::Other,
             };
-            let _pressed = tell.send(kind);
+            let _pressed = lines.send(what);
             said.push_str(&line);
             line.clear();
         }
-        drop(tell);
+        drop(lines);
         pressing.join().unwrap();
         Output {
             stderr: said.into_bytes(),

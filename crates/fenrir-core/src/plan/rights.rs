@@ -56,13 +56,10 @@ const PAIRS: usize = 200_000;
 /// A role may do more than before, or is new in a stack that is there; and of any role a right on everything.
 pub(super) fn wider(sides: &Sides<'_>) -> Vec<Problem> {
     let id = sides.id();
-    let new = match new_grants(sides) {
-        Ok(new) => new,
-        Err(TooMany) => {
-            let message = format!("the rights of the role `{id}` are too many to compare: more than {COMPARED}");
-            let help = "look yourself what it may do, or give it fewer actions on fewer resources";
-            return vec![sides.warning(codes::PLAN_WIDER_RIGHTS, message, help)];
-        }
+    let Ok(new) = new_grants(sides) else {
+        let message = format!("the rights of the role `{id}` are too many to compare: more than {COMPARED}");
+        let help = "look yourself what it may do, or give it fewer actions on fewer resources";
+        return vec![sides.warning(codes::PLAN_WIDER_RIGHTS, message, help)];
     };
     let wild: Vec<Grant> = new.iter().filter(|grant| grant.is_wild()).cloned().collect();
     let mut found = Vec::new();
