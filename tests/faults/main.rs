@@ -65,6 +65,7 @@ const NOT_STRUCK: &[&str] = &[
     "cleanup cloudformation:CancelUpdateStack",
     "cleanup cloudformation:ContinueUpdateRollback",
     "cleanup iam:PassRole",
+    "release-lock dynamodb:ConditionCheckItem",
     "release-lock dynamodb:DeleteItem",
     // Only where something newer is deployed, or the end is written again.
     "release-lock dynamodb:PutItem",
