@@ -348,7 +348,8 @@ async fn an_end_that_could_not_be_written_down_is_written_down_later() {
     let application = with_queues(deployer, "unwritten", 1).with("Broken", impossible_queue());
     let execution = deployer.start(&application, "unwritten-1").await;
     until_entered(deployer, &execution, "Execute").await;
-    deny(deployer, &["cloudformation:DeleteStack", "dynamodb:PutItem"]);
+    let writes = ["dynamodb:PutItem", "dynamodb:TransactWriteItems"];
+    deny(deployer, &["cloudformation:DeleteStack", writes[0], writes[1]]);
     let ended = deployer.end_of(&execution).await;
     assert!(
         ended.error.starts_with("FailureDirty."),
