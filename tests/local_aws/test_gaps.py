@@ -12,7 +12,6 @@ import unittest
 import zipfile
 from pathlib import Path
 
-import install
 from botocore.exceptions import ClientError
 from local_aws import ACCOUNT, REGION, LocalAws
 
@@ -203,8 +202,10 @@ class Gaps(unittest.TestCase):
         allow = {"Effect": "Allow", "Principal": {"AWS": "222222222222"}, "Action": "s3:GetObject",
                  "Resource": "arn:aws:s3:::shared/*"}
         self.s3.put_bucket_policy(Bucket="shared", Policy=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
-        zipped = install.zipped(Path("/bin/true"))
-        self.s3.put_object(Bucket="shared", Key="code.zip", Body=zipped)
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.write("/bin/true", "bootstrap")
+        self.s3.put_object(Bucket="shared", Key="code.zip", Body=code.getvalue())
         function = {"Type": "AWS::Lambda::Function", "Properties": {
             "Role": "arn:aws:iam::222222222222:role/r", "Runtime": "provided.al2023", "Handler": "bootstrap",
             "Code": {"S3Bucket": "shared", "S3Key": "code.zip"}}}
