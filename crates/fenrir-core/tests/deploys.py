@@ -42,8 +42,6 @@ TYPES_NOT_DEPLOYED = {
 
 # Cases that cannot be deployed for another reason, with a part of the stack's own: they must fail with that.
 CASES_NOT_DEPLOYED = {
-    "alarm-anomaly": "(metric math) is not supported",
-    "alarm-metric-math": "(metric math) is not supported",
     "alarm-of-a-query": "MetricName and Namespace are required",
     # As on AWS: S3 asks the queue, and Fenrir writes no policies of queues and topics yet.
     "bucket-everything": "Unable to validate the following destination configurations",

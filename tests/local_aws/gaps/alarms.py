@@ -20,10 +20,15 @@ def close() -> None:
         beside = {"MetricName", "Namespace", "Dimensions", "Period", "Statistic", "ExtendedStatistic", "Unit"} & set(props)
         if beside:
             raise ValueError(f"an alarm of Metrics has {', '.join(sorted(beside))} too")
-        if sum(str(metric.get("ReturnData", True)).lower() == "true" for metric in metrics) != 1:
-            raise ValueError("exactly one of an alarm's Metrics returns its data")
+        # Beside the band of an anomaly detector its metric returns data, too.
+        wanted = 2 if "ThresholdMetricId" in props else 1
+        if sum(str(metric.get("ReturnData", True)).lower() == "true" for metric in metrics) != wanted:
+            raise ValueError(f"exactly {wanted} of the alarm's Metrics must return data")
         stat = next(metric["MetricStat"] for metric in metrics if "MetricStat" in metric)
         simple = {key: value for key, value in props.items() if key != "Metrics"}
+        # What it is held against is the band.
+        if "ThresholdMetricId" in props:
+            simple["Threshold"] = 0
         return original(name, {**simple, "MetricName": stat["Metric"]["MetricName"], "Namespace": stat["Metric"]["Namespace"],
                                "Period": stat["Period"], "Statistic": stat["Stat"]})
 
