@@ -199,6 +199,44 @@ async fn an_update_that_rolls_back() {
     project.run(&["deploy"]).ends(0, &["deployed"]);
 }
 
+/// CloudFormation finds it before it touches anything, and then the stack's events say only whom to ask.
+#[tokio::test]
+async fn names_that_are_taken() {
+    let buckets = "  Store:\n    Type: AWS::S3::Bucket\n  Archive:\n    Type: AWS::S3::Bucket\n";
+    for (name, is_new) in [("failures/taken", true), ("failures/taken-later", false)] {
+        let project = Project::new(name, &queue(30));
+        if !is_new {
+            project.run(&["deploy"]).ends(0, &[]);
+        }
+        project.resources(&(queue(30) + buckets));
+        let config = slow().config().await;
+        let mut taken = Vec::new();
+        for logical_id in ["Store", "Archive"] {
+            let bucket = names::resource(&project.owner, "AWS::S3::Bucket", logical_id, Style::up_to(63).lower());
+            let create = aws_sdk_s3::Client::new(&config).create_bucket().bucket(&bucket);
+            create.send().await.unwrap();
+            taken.push(format!(
+                "identifier '{bucket}' already exists (early validation `NAME_CONFLICT_VALIDATION`"
+            ));
+        }
+        let ran = project.run(&["deploy"]).ends(
+            1,
+            &[
+                "`Store` (AWS::S3::Bucket)",
+                "`Archive` (AWS::S3::Bucket)",
+                &taken[0],
+                &taken[1],
+            ],
+        );
+        let end = project.end(&ran).await;
+        assert_eq!(end.path, EXECUTED_THEN_CLEANED);
+        assert_eq!(end.error, "FailureClean.StackError");
+        let left = project.status().await;
+        assert_eq!(left.as_deref(), (!is_new).then_some("UPDATE_ROLLBACK_COMPLETE"));
+        project.is_clean(&ran).await;
+    }
+}
+
 /// The shortest timeout there is lasts a minute.
 #[tokio::test]
 async fn a_stack_that_never_finishes_is_timed_out() {

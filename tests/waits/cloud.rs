@@ -379,7 +379,10 @@ fn answer(request: &Request, script: &Script, history: &mut History, now: Offset
         }
         "DeleteChangeSet" => {
             // One that is executed stays with its stack.
-            history.asked = history.asked.filter(|_| history.executed.is_some());
+            if history.executed.is_some() {
+                return refused(400, "InvalidChangeSetStatus", "it was executed");
+            }
+            history.asked = None;
             ok("DeleteChangeSet", "")
         }
         "DeleteStack" => {

@@ -202,3 +202,58 @@ async fn a_hook_that_forbids_a_resource_is_the_cause_not_the_sentence_that_follo
         "{stored}"
     );
 }
+
+/// Since June 2026 CloudFormation validates stack operations, too. The stack's events then say only where to ask.
+#[tokio::test]
+async fn what_validation_holds_against_the_execution_is_asked_of_describe_events() {
+    let its = |logical_id: &str, reason: &str| {
+        validation(logical_id, "FAIL", reason).replace("CREATE_CHANGESET", "CREATE_STACK")
+    };
+    let found = vec![
+        vec![
+            // Of the change set, and a mere warning.
+            validation("Old", "FAIL", "not ours"),
+            its("Queue2", "a hint").replace(">FAIL<", ">WARN<"),
+            its("Queue0", "#: extraneous key [Colour] is not permitted."),
+        ],
+        vec![its("Queue1", "the name is taken")],
+    ];
+    let untouched = vec![vec![event("Queue0", "CREATE_FAILED", CANCELLED)]];
+    let cloud = Cloud::new(Script {
+        findings: Findings::Pages(found),
+        ..failure(untouched.clone())
+    });
+    let outcome = cloud.deploy("release-1").await;
+    let cause = outcome.cause();
+    let wanted = "failed: `Queue0` (AWS::SQS::Queue): VALIDATION_FAILED: #: extraneous key [Colour] is not permitted \
+                  (early validation `PROPERTY_VALIDATION` at `/Resources/Queue0/Properties`), and `Queue1` \
+                  (AWS::SQS::Queue): VALIDATION_FAILED: the name is taken (early validation `PROPERTY_VALIDATION` at \
+                  `/Resources/Queue1/Properties`); nothing of it stays; mend that";
+    assert!(cause.contains(wanted), "{cause}");
+    let asked = cloud.requests("DescribeEvents");
+    assert_eq!(asked.len(), 2, "page by page");
+    let stack = asked[0].field("StackName").unwrap();
+    assert!(stack.starts_with("arn:") && stack.contains(":stack/fenrir-"), "{stack}");
+    let stored = cloud.stored("events.json").unwrap();
+    let is_found = |event: &&serde_json::Value| event["status"] == "VALIDATION_FAILED";
+    assert_eq!(
+        stored.as_array().unwrap().iter().filter(is_found).count(),
+        2,
+        "{stored}"
+    );
+
+    for findings in [Findings::Nothing, Findings::Denied, Findings::Unknown] {
+        let cloud = Cloud::new(Script {
+            findings: findings.clone(),
+            ..failure(untouched.clone())
+        });
+        let outcome = cloud.deploy("release-1").await;
+        let failed = outcome.run.outcome.as_ref().unwrap_err();
+        assert_eq!(
+            failed.error, "FailureClean.StackError",
+            "{findings:?}: {}",
+            failed.cause
+        );
+        assert!(failed.cause.contains("gives no reason"), "{}", failed.cause);
+    }
+}

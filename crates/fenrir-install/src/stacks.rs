@@ -485,6 +485,7 @@ impl OwnStacks {
                 .map_err(doing())?;
             seen.map_or(Execution::Complete, |seen| seen.execution)
         };
+        let operation = self.reader.with_validation(arn, operation).await;
         let reason = events::root_cause(&operation, arn).map(|cause| events::explain(&operation, cause, arn));
         let reason = reason.unwrap_or_else(|| format!("it ended in {}", status.row().name));
         match conclusion::at_rest(status, outcome, execution) {

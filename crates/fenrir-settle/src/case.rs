@@ -346,7 +346,7 @@ impl<'a> Case<'a> {
         let Some((look, found)) = self.bring_to_rest().await? else {
             return Ok(Settlement::LeftAlone);
         };
-        let end = self.end(&look, found, true);
+        let end = self.end(look, found, true).await;
         let locks = Locks::new(self.env.own(), &self.env.settings().locks_table);
         if end.is_dirty() {
             let marked = locks.mark_dirty(&self.owner, &self.record.execution, &end.cause).await;
@@ -379,14 +379,18 @@ impl<'a> Case<'a> {
         let Some(found) = judgement::of_record(&look.evidence) else {
             return Ok(Settlement::LeftAlone);
         };
-        let end = self.end(&look, found, false);
+        let end = self.end(look, found, false).await;
         if tells {
             tell(self.env, &self.head, self.record, &end).await?;
         }
         write(self.env, &self.owner, self.record, self.ended, &end, Keeps::Nothing).await
     }
 
-    fn end(&self, look: &Look, found: Found, keeps_lock: bool) -> End {
+    async fn end(&self, look: Look, found: Found, keeps_lock: bool) -> End {
+        let operation = match &self.arn {
+            Some(arn) => self.stacks.with_validation(arn, look.operation).await,
+            None => look.operation,
+        };
         let story = Story {
             head: &self.head,
             stack: &self.name,
@@ -399,7 +403,7 @@ impl<'a> Case<'a> {
                 .outcome
                 .filter(|_| !keeps_lock)
                 .unwrap_or(look.evidence.status),
-            operation: &look.operation,
+            operation: &operation,
             left_behind: &look.left_behind,
             keeps_lock,
         };

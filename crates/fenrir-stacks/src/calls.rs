@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
 use aws_sdk_cloudformation::primitives::DateTimeFormat;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, Tag, TemplateStage};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, OperationEvent, Tag, TemplateStage};
 use aws_types::SdkConfig;
 use fenrir_aws::fault;
 use fenrir_core::deployment::{Pointer, StackAction};
@@ -27,11 +28,30 @@ use crate::template_url::template_url;
 /// By how much the clocks of Step Functions and of CloudFormation may differ, generously.
 const CLOCKS: time::Duration = time::Duration::minutes(10);
 
-/// Findings that are read of one change set: one of 500 resources may have thousands, and nobody reads so many.
+/// Findings that are read of one change set or operation: one of 500 resources may have thousands, and nobody reads so many.
 const MOST_FINDINGS: usize = 500;
 
 /// How long a look waits for what was just begun to be seen.
 const LAG: Duration = Duration::from_secs(1);
+
+/// What `read` makes of the failures that `DescribeEvents` tells of, page by page.
+async fn failures<T>(
+    asked: DescribeEventsFluentBuilder,
+    read: impl Fn(&OperationEvent) -> Option<T>,
+) -> Result<Vec<T>, Fault> {
+    let failed = EventFilter::builder().failed_events(true).build();
+    let mut pages = asked.filters(failed).into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| fault("cloudformation:DescribeEvents", &error))?;
+        found.extend(page.operation_events().iter().filter_map(&read));
+        if found.len() >= MOST_FINDINGS {
+            found.truncate(MOST_FINDINGS);
+            break;
+        }
+    }
+    Ok(found)
+}
 
 /// CloudFormation of one account and region.
 #[derive(Debug, Clone)]
@@ -317,24 +337,28 @@ impl Stacks {
     /// # Errors
     /// Any fault of `DescribeEvents`.
     pub async fn findings(&self, change_set_arn: &str) -> Result<Vec<Finding>, Fault> {
-        let failed = EventFilter::builder().failed_events(true).build();
-        let mut pages = self
-            .client
-            .describe_events()
-            .change_set_name(change_set_arn)
-            .filters(failed)
-            .into_paginator()
-            .send();
-        let mut findings = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| fault("cloudformation:DescribeEvents", &error))?;
-            findings.extend(page.operation_events().iter().filter_map(Finding::read));
-            if findings.len() >= MOST_FINDINGS {
-                findings.truncate(MOST_FINDINGS);
-                break;
+        let asked = self.client.describe_events().change_set_name(change_set_arn);
+        failures(asked, Finding::of_change_set).await
+    }
+
+    /// `operation`, which failed, oldest first, and after its first event what CloudFormation's validation held against
+    /// it, where only `DescribeEvents` tells of that. What cannot be found out is left out: a deploy does not fail
+    /// twice.
+    pub async fn with_validation(&self, stack_arn: &str, mut operation: Vec<Event>) -> Vec<Event> {
+        let Some(first) = operation
+            .first()
+            .filter(|_| events::tells_nothing(&operation, stack_arn))
+        else {
+            return operation;
+        };
+        let asked = self.client.describe_events().stack_name(stack_arn);
+        match failures(asked, |event| Event::of_validation(event, first)).await {
+            Ok(found) => {
+                operation.splice(1..1, found);
             }
+            Err(fault) => tracing::warn!(%fault, "what validation held against the stack cannot be read"),
         }
-        Ok(findings)
+        operation
     }
 
     /// The template that SAM made of ours, as text.

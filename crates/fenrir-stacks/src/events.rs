@@ -2,16 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::primitives::DateTimeFormat;
-use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
+use aws_sdk_cloudformation::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_cloudformation::types::{OperationEvent, OperationType, ResourceStatus, StackEvent};
 use fenrir_core::problem::printable;
+use fenrir_core::timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::findings::{Finder, Finding};
 use crate::hook::Hook;
 use crate::status::Status;
 
 /// The type of a stack's own events.
 const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// The status under which [`Event`] keeps what CloudFormation's validation held against a resource: that which its stack
+/// has in detail (`DetailedStatus`). The resource itself, which nothing has happened to, has none.
+const VALIDATION_FAILED: &str = "VALIDATION_FAILED";
+
+/// Findings of the validation that one sentence tells; the others are among the events.
+const SHOWN: usize = 10;
 
 /// One event of a stack: the form in which `events.json` keeps them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +36,7 @@ pub struct Event {
     pub physical_id: String,
     /// Resource type.
     pub resource_type: String,
-    /// Status, as CloudFormation spells it.
+    /// Status, as CloudFormation spells it; `VALIDATION_FAILED` of what its validation found before it did anything.
     pub status: String,
     /// CloudFormation's words, with nothing unprintable in them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -35,6 +44,9 @@ pub struct Event {
     /// Token of the request that brought it about.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub token: String,
+    /// CloudFormation's id of the operation; its rollback is another one. Older stacks' events have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub operation: String,
     /// The hook that was invoked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<Hook>,
@@ -43,7 +55,6 @@ pub struct Event {
 impl From<&StackEvent> for Event {
     fn from(event: &StackEvent) -> Self {
         let text = |value: Option<&str>| printable(value.unwrap_or_default());
-        let at = event.timestamp().and_then(|at| at.fmt(DateTimeFormat::DateTime).ok());
         let status = event.resource_status().map(ResourceStatus::as_str);
         let reason = match (event.resource_status_reason(), event.hook_status_reason()) {
             // A hook tells its own reason beside, or instead of, the resource's.
@@ -53,13 +64,14 @@ impl From<&StackEvent> for Event {
         };
         Self {
             id: text(event.event_id()),
-            at: at.unwrap_or_default(),
+            at: moment(event.timestamp()),
             logical_id: text(event.logical_resource_id()),
             physical_id: text(event.physical_resource_id()),
             resource_type: text(event.resource_type()),
             status: text(status),
             reason,
             token: text(event.client_request_token()),
+            operation: text(event.operation_id()),
             hook: Hook::read(
                 event.hook_type(),
                 event.hook_status(),
@@ -70,7 +82,44 @@ impl From<&StackEvent> for Event {
     }
 }
 
+/// RFC 3339; empty where there is none.
+fn moment(at: Option<&DateTime>) -> String {
+    let at = at.and_then(|at| at.fmt(DateTimeFormat::DateTime).ok());
+    at.unwrap_or_default()
+}
+
 impl Event {
+    /// What CloudFormation's validation held against the operation that `first` began, if that is what `event` tells.
+    pub(crate) fn of_validation(event: &OperationEvent, first: &Event) -> Option<Self> {
+        let works = [OperationType::CreateStack, OperationType::UpdateStack];
+        let is_work = event.operation_type().is_some_and(|kind| works.contains(kind));
+        let at = moment(event.timestamp());
+        let is_its = match (event.operation_id(), first.operation.as_str()) {
+            (Some(id), wanted) if !wanted.is_empty() => id == wanted,
+            // Both are CloudFormation's own clock; and nothing but this operation is at work on the stack since.
+            _ => timestamp::parse(&at) >= timestamp::parse(&first.at),
+        };
+        let finding = Finding::read(event).filter(|finding| is_work && is_its && finding.stops())?;
+        let Finder::Validation { name, path, reason, .. } = finding.found_by else {
+            return None;
+        };
+        let place = if path.is_empty() {
+            String::new()
+        } else {
+            format!(" at `{path}`")
+        };
+        Some(Self {
+            id: printable(event.event_id().unwrap_or_default()),
+            at,
+            logical_id: finding.logical_id,
+            resource_type: finding.resource_type,
+            status: VALIDATION_FAILED.to_owned(),
+            reason: format!("{} (early validation `{name}`{place})", reason.trim_end_matches('.')),
+            operation: printable(event.operation_id().unwrap_or_default()),
+            ..Self::default()
+        })
+    }
+
     /// The status of the stack, if this is an event of the stack itself.
     #[must_use]
     pub fn of_stack(&self, stack_arn: &str) -> Option<Status> {
@@ -81,6 +130,17 @@ impl Event {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         self.status.ends_with("_FAILED")
+    }
+
+    /// Somebody asked for it. Source: CloudFormation User Guide, "Cancel a stack update".
+    #[must_use]
+    pub fn is_by_user(&self) -> bool {
+        self.reason.contains("User Initiated")
+    }
+
+    /// Something failed, or goes back to what it was.
+    fn turns_back(&self) -> bool {
+        self.is_failure() || self.status.contains("ROLLBACK")
     }
 
     /// Cancelled because something else failed, or because the update was cancelled.
@@ -143,11 +203,20 @@ pub fn root_cause<'a>(operation: &'a [Event], stack_arn: &str) -> Option<&'a Eve
         .iter()
         .find(|event| !is_own(event) && event.is_failure() && !event.is_cancelled());
     of_resource.or_else(|| {
-        operation.iter().find(|event| {
-            let fails = event.is_failure() || event.status.contains("ROLLBACK");
-            is_own(event) && fails && !event.reason.is_empty()
-        })
+        operation
+            .iter()
+            .find(|event| is_own(event) && event.turns_back() && !event.reason.is_empty())
     })
+}
+
+/// Whether the events of a failed operation say only that it failed: no resource did. So it is when CloudFormation's
+/// validation forbade it before anything was touched, which `DescribeEvents` alone tells of. Source: AWS DevOps Blog,
+/// 2026-06-30, "pre-deployment validation on every stack operation".
+#[must_use]
+pub(crate) fn tells_nothing(operation: &[Event], stack_arn: &str) -> bool {
+    let is_own = |event: &Event| event.of_stack(stack_arn).is_some();
+    root_cause(operation, stack_arn).is_none_or(|cause| is_own(cause) && !cause.is_by_user())
+        && operation.iter().any(|event| is_own(event) && event.turns_back())
 }
 
 /// What went wrong first while the stack was being rolled back.
@@ -210,6 +279,9 @@ pub fn names(events: &[Event]) -> String {
 /// the hook's words. Of a hook's refusal CloudFormation itself says no more than the hook's name.
 #[must_use]
 pub fn explain(operation: &[Event], cause: &Event, stack_arn: &str) -> String {
+    if cause.status == VALIDATION_FAILED {
+        return explain_validation(operation, stack_arn);
+    }
     let turns_back = |event: &Event| {
         let status = event.of_stack(stack_arn);
         matches!(
@@ -237,6 +309,18 @@ pub fn explain(operation: &[Event], cause: &Event, stack_arn: &str) -> String {
         return refusals;
     }
     format!("`{}` ({}): {refusals}", cause.logical_id, cause.resource_type)
+}
+
+/// All that was found at once is told at once.
+fn explain_validation(operation: &[Event], stack_arn: &str) -> String {
+    let found = operation.iter().filter(|event| event.status == VALIDATION_FAILED);
+    let mut told: Vec<String> = found.map(|event| describe(event, stack_arn)).collect();
+    let more = told.len().saturating_sub(SHOWN);
+    if more > 0 {
+        told.truncate(SHOWN);
+        told.push(format!("{more} more"));
+    }
+    told.join(", and ")
 }
 
 /// `` `Queue` (AWS::SQS::Queue): CREATE_FAILED: CloudFormation's words ``.

@@ -53,14 +53,15 @@ pub struct Finding {
 impl Finding {
     /// What an event of the making of a change set holds against it; none where it holds nothing, or is of another
     /// operation.
+    pub(crate) fn of_change_set(event: &OperationEvent) -> Option<Self> {
+        let kind = event.operation_type();
+        let is_of_another = kind.is_some_and(|kind| *kind != OperationType::CreateChangeset);
+        Self::read(event).filter(|_| !is_of_another)
+    }
+
+    /// What an event of any operation holds against it.
     pub(crate) fn read(event: &OperationEvent) -> Option<Self> {
         let text = |value: Option<&str>| printable(value.unwrap_or_default());
-        if event
-            .operation_type()
-            .is_some_and(|operation| *operation != OperationType::CreateChangeset)
-        {
-            return None;
-        }
         let hook = Hook::read(
             event.hook_type(),
             event.hook_status(),

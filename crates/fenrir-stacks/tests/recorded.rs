@@ -376,6 +376,72 @@ async fn events_are_read_back_to_the_beginning_of_our_own_operation_and_not_furt
 }
 
 #[tokio::test]
+async fn only_what_validation_held_against_this_operation_is_among_its_events() {
+    let found = |id: &str, at: &str| {
+        format!(
+            "<member><EventId>{id}</EventId><OperationId>{id}</OperationId><OperationType>UPDATE_STACK</OperationType>\
+             <EventType>VALIDATION_ERROR</EventType><LogicalResourceId>{id}</LogicalResourceId>\
+             <ValidationFailureMode>FAIL</ValidationFailureMode><ValidationStatus>FAILED</ValidationStatus>\
+             <ValidationStatusReason>taken</ValidationStatusReason><Timestamp>2026-01-01T00:00:{at}Z</Timestamp></member>"
+        )
+    };
+    let answer = ok(
+        "DescribeEvents",
+        &format!(
+            "<OperationEvents>{}{}{}</OperationEvents>",
+            found("before", "01"),
+            found("ours", "08"),
+            found("theirs", "20")
+        ),
+    );
+    for (id, wanted) in [
+        ("<OperationId>ours</OperationId>", &["ours"][..]),
+        ("", &["ours", "theirs"]),
+    ] {
+        let own = |second, status| {
+            event(second, status, &marks().execute()).replace("<StackName>", &format!("{id}<StackName>"))
+        };
+        let read = events(
+            &[own(9, "UPDATE_ROLLBACK_COMPLETE"), own(7, "UPDATE_IN_PROGRESS")],
+            None,
+        );
+        let (_server, stacks) = stacks(vec![read, answer.clone()]).await;
+        let own = stacks
+            .own_operation(STACK, &marks(), "2026-01-01T00:00:00Z")
+            .await
+            .unwrap();
+        let own = stacks.with_validation(STACK, own).await;
+        let found: Vec<&str> = own
+            .iter()
+            .filter(|e| e.status == "VALIDATION_FAILED")
+            .map(|e| e.logical_id.as_str())
+            .collect();
+        assert_eq!(found, wanted);
+        assert_eq!(own[0].status, "UPDATE_IN_PROGRESS");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_says_why_it_failed_is_not_asked_about() {
+    let own = |second, status| event(second, status, &marks().execute());
+    let failed = own(8, "UPDATE_FAILED").replace(&format!("<PhysicalResourceId>{STACK}"), "<PhysicalResourceId>q");
+    let read = events(
+        &[own(9, "UPDATE_ROLLBACK_COMPLETE"), failed, own(7, "UPDATE_IN_PROGRESS")],
+        None,
+    );
+    let fine = events(&[own(9, "UPDATE_COMPLETE"), own(7, "UPDATE_IN_PROGRESS")], None);
+    for answer in [read, fine] {
+        let (server, stacks) = stacks(vec![answer]).await;
+        let own = stacks
+            .own_operation(STACK, &marks(), "2026-01-01T00:00:00Z")
+            .await
+            .unwrap();
+        assert_eq!(stacks.with_validation(STACK, own.clone()).await, own);
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn events_before_the_execution_are_not_read() {
     let old = events(&[event(1, "UPDATE_COMPLETE", "old")], Some("2"));
     let (server, stacks) = stacks(vec![old]).await;

@@ -38,6 +38,7 @@ pub const OWN_ACTIONS: &[&str] = &[
 /// Calls with `fenrir-deployer` of the target account.
 pub const DEPLOYER_ACTIONS: &[&str] = &[
     "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
 ];

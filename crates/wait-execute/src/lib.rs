@@ -27,6 +27,7 @@ pub const OWN_ACTIONS: &[&str] = &["dynamodb:GetItem", "s3:PutObject", "sts:Assu
 pub const DEPLOYER_ACTIONS: &[&str] = &[
     "cloudformation:CancelUpdateStack",
     "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
 ];
@@ -85,6 +86,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
             deployment.error = None;
         }
         Verdict::Failed(why) => {
+            operation = look.stacks.with_validation(&look.stack, operation).await;
             let stored = store(env, &deployment, &operation).await?;
             let story = Story {
                 why,

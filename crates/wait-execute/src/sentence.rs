@@ -116,12 +116,11 @@ impl Story<'_> {
             .unwrap_or_default()
     }
 
-    /// Whether the update ended because somebody cancelled it. Source: CloudFormation User Guide, "Cancel a stack
-    /// update": the stack's event then reads `User Initiated`.
+    /// Whether the update ended because somebody cancelled it.
     fn is_cancelled(&self) -> bool {
         let token = self.marks.cancel();
         self.operation.iter().any(|event| {
-            let by_user = event.of_stack(self.stack).is_some() && event.reason.contains("User Initiated");
+            let by_user = event.of_stack(self.stack).is_some() && event.is_by_user();
             event.token == token || (by_user && event.status == "UPDATE_ROLLBACK_IN_PROGRESS")
         })
     }

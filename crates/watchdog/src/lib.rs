@@ -40,6 +40,7 @@ pub const DEPLOYER_ACTIONS: &[&str] = &[
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStacks",
     "iam:PassRole",
