@@ -55,11 +55,15 @@ const PAUSE: Duration = Duration::from_secs(3);
 pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deployment, StepError> {
     let head = &deployment.release;
     let owner = head.owner();
-    let locks = Locks::new(env.own(), &env.settings().locks_table);
-    let verified = locks.verify(&owner, &deployment.execution.arn).await;
-    verified.map_err(|error| error.into_step("checking the lock"))?;
+    let fence = Fence {
+        locks: Locks::new(env.own(), &env.settings().locks_table),
+        owner: owner.clone(),
+        execution: deployment.execution.arn.clone(),
+    };
+    fence.verify().await?;
     let work = Work {
         stacks: Stacks::new(&env.deployer(head).await?),
+        fence,
         marks: Marks::of(&deployment.execution.arn),
         name: deployment.stack.name.clone(),
         owner,
@@ -74,16 +78,18 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         } else {
             End::Clean
         };
-        let is_undecided = deployment.failure.is_none() && deployment.error.is_some();
-        if is_undecided && left.is_touched && work.is_done(&left, &deployment.execution.started_at).await? {
-            // WaitExecute could not look, and this step can.
-            deployment.stack.progress = Some(Progress::Succeeded);
-            deployment.error = None;
-        }
         match end {
-            End::Clean => {}
-            // The stack came to its end between the verdict and here; what stood whole is not deleted.
-            End::Completed => add(&mut deployment, "; it was completed after all, and stays"),
+            // WaitExecute could not look, or gave up too early. What stands whole is not deleted, and is told as it is.
+            End::Whole if work.is_done(&left, &deployment.execution.started_at).await? => {
+                if let Some(failure) = &deployment.failure {
+                    tracing::warn!(cause = failure.cause, "the stack reached the wanted state after all");
+                }
+                deployment.stack.progress = Some(Progress::Succeeded);
+                deployment.failure = None;
+                deployment.error = None;
+            }
+            End::Whole if left.is_own => add(&mut deployment, "; it was completed after all, and stays"),
+            End::Clean | End::Whole => {}
             End::Recovered => add(
                 &mut deployment,
                 "; the rollback was gone on with and is complete now: the stack is what it was before; mend that and run \
@@ -124,14 +130,30 @@ struct Left {
 enum End {
     /// Nothing of this execution's is in it, or it is gone.
     Clean,
-    /// This execution made it, and it stands whole.
-    Completed,
+    /// It stands whole, by whomever.
+    Whole,
     /// Its rollback had failed, and was completed here.
     Recovered,
 }
 
+/// The lock, looked at before whatever changes the stack: of a run that its caller gave up on Lambda may begin another
+/// while it goes on, and that other may have released the lock.
+struct Fence {
+    locks: Locks,
+    owner: Owner,
+    execution: String,
+}
+
+impl Fence {
+    async fn verify(&self) -> Result<(), StepError> {
+        let verified = self.locks.verify(&self.owner, &self.execution).await;
+        verified.map_err(|error| error.into_step("checking the lock"))
+    }
+}
+
 struct Work {
     stacks: Stacks,
+    fence: Fence,
     marks: Marks,
     name: String,
     owner: Owner,
@@ -229,10 +251,11 @@ impl Work {
                 Next::End(End::Clean) if recovered => return Ok(End::Recovered),
                 Next::End(end) => return Ok(end),
                 Next::Delete => self.delete(left).await?,
-                Next::IfOwn(tidy) => {
-                    if !self.is_last_own(&left.stack).await? {
+                Next::Settle(tidy) => {
+                    let is_last_own = self.is_last_own(&left.stack).await?;
+                    let Some(tidy) = allowed(tidy, left.is_own, is_last_own) else {
                         return Ok(End::Clean);
-                    }
+                    };
                     // Once: whatever CloudFormation answered, what still failed then is for a person.
                     let tidy = if recovered && tidy == Tidy::Recover {
                         Tidy::Dirty
@@ -251,6 +274,7 @@ impl Work {
             stack = left.stack,
             "deleting the stack that this execution made and that never completed"
         );
+        self.fence.verify().await?;
         let deleted = self.stacks.delete_stack(&left.stack, &self.owner, &self.marks).await;
         deleted
             .map_err(|fault| fault.into_step(ErrorName::CleanUpError, &format!("deleting stack `{}`", self.name)))?;
@@ -262,11 +286,14 @@ impl Work {
         }
     }
 
-    /// Our own operation is under way, or came to an end that only a person can mend.
+    /// An operation is under way, or came to an end that only a person can mend.
     async fn settle(&self, left: &Left, status: Status, tidy: Tidy) -> Result<(), StepError> {
         if tidy == Tidy::Dirty || (tidy == Tidy::Recover && self.has_recovered(left).await?) {
             let reason = self.reason(left).await?;
             return Err(self.dirty(status, &reason));
+        }
+        if matches!(tidy, Tidy::Cancel | Tidy::Recover) {
+            self.fence.verify().await?;
         }
         if tidy == Tidy::Cancel {
             let cancelled = self.stacks.cancel_update(&left.stack, &self.marks).await;
@@ -302,14 +329,9 @@ impl Work {
         tried.map_err(|fault| reading(fault, "the stack's events"))
     }
 
-    /// Whether the stack reached the wanted state by this execution's own doing.
+    /// Whether the stack, which stands whole, does so by this execution's own doing.
     async fn is_done(&self, left: &Left, started: &str) -> Result<bool, StepError> {
         let is_done = |status: Status| status.row().conclude == Conclude::Succeeded;
-        let stack = self.stacks.describe(&left.stack).await;
-        let stack = stack.map_err(|fault| reading(fault, "the stack"))?;
-        if !stack.is_some_and(|stack| is_done(stack.status)) {
-            return Ok(false);
-        }
         let operation = self.stacks.own_operation(&left.stack, &self.marks, started).await;
         let operation = operation.map_err(|fault| reading(fault, "the stack's events"))?;
         Ok(events::outcome(&operation, &left.stack).is_some_and(is_done))
@@ -401,17 +423,28 @@ enum Next {
     End(End),
     /// It is ours and never completed.
     Delete,
-    /// This, if the operation at work on it is ours; otherwise nothing.
-    IfOwn(Tidy),
+    /// This, as far as [`allowed`].
+    Settle(Tidy),
 }
 
 fn next(status: Status, is_own: bool) -> Next {
     match status.row().tidy {
         Tidy::Clean if matches!(status, Status::Absent | Status::DeleteComplete) => Next::Gone,
-        Tidy::Clean if is_own => Next::End(End::Completed),
+        Tidy::Clean if is_own || status.row().conclude == Conclude::Succeeded => Next::End(End::Whole),
         Tidy::DeleteOwn if is_own => Next::Delete,
         Tidy::Clean | Tidy::DeleteOwn => Next::End(End::Clean),
-        tidy @ (Tidy::Await | Tidy::Cancel | Tidy::Recover | Tidy::Dirty) => Next::IfOwn(tidy),
+        tidy @ (Tidy::Await | Tidy::Cancel | Tidy::Recover | Tidy::Dirty) => Next::Settle(tidy),
+    }
+}
+
+/// What is to be done about the operation that is, or was last, at work on the stack. To somebody else's nothing is done;
+/// on a stack that this execution made its end is awaited, and what it left half-made is for a person.
+fn allowed(tidy: Tidy, is_own: bool, is_last_own: bool) -> Option<Tidy> {
+    match tidy {
+        _ if is_last_own => Some(tidy),
+        Tidy::Await | Tidy::Cancel if is_own => Some(Tidy::Await),
+        Tidy::Recover | Tidy::Dirty if is_own => Some(Tidy::Dirty),
+        _ => None,
     }
 }
 
@@ -420,7 +453,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use fenrir_stacks::status::TABLE;
-    use fenrir_testkit::{Answer, Recorded};
+    use fenrir_testkit::{Answer, Recorded, Request};
     use serde_json::{Value, json};
 
     use super::*;
@@ -460,33 +493,68 @@ mod tests {
         ok("DescribeStackEvents", &format!("<StackEvents>{members}</StackEvents>"))
     }
 
-    async fn work(answers: Vec<Answer>, patience: Duration) -> (Recorded, Work) {
+    fn owner() -> Owner {
+        Owner {
+            account: "111111111111".into(),
+            region: "us-east-1".into(),
+            project: "p".into(),
+            config: "c".into(),
+        }
+    }
+
+    /// A lock that `holder` holds.
+    async fn fence(holder: &str) -> (Recorded, Fence) {
+        let item = json!({"Item": {
+            "key": {"S": "k"}, "execution": {"S": holder}, "release_id": {"S": "r"}, "since": {"S": "2026-01-01T00:00:00Z"},
+            "dirty": {"BOOL": false},
+        }});
+        let server = Recorded::answering(move |_| Answer::json(200, item.to_string()));
+        let fence = Fence {
+            locks: Locks::new(&server.config().await, "locks"),
+            owner: owner(),
+            execution: "arn:execution".to_owned(),
+        };
+        (server, fence)
+    }
+
+    struct Worked {
+        server: Recorded,
+        _locks: Recorded,
+    }
+
+    impl Worked {
+        fn requests(&self) -> Vec<Request> {
+            self.server.requests()
+        }
+    }
+
+    async fn work(answers: Vec<Answer>, patience: Duration) -> (Worked, Work) {
         let server = Recorded::start(answers);
+        let (locks, fence) = fence("arn:execution").await;
         let work = Work {
             stacks: Stacks::new(&server.config().await),
+            fence,
             marks: Marks::of("arn:execution"),
             name: "s".to_owned(),
-            owner: Owner {
-                account: "111111111111".into(),
-                region: "us-east-1".into(),
-                project: "p".into(),
-                config: "c".into(),
-            },
+            owner: owner(),
             until: Instant::now() + patience,
         };
-        (server, work)
+        (Worked { server, _locks: locks }, work)
+    }
+
+    fn left(is_own: bool) -> Left {
+        Left {
+            stack: STACK.to_owned(),
+            change_set: None,
+            is_own,
+            is_touched: true,
+        }
     }
 
     /// How a stack is brought to rest, and by which calls.
     async fn tidy(is_own: bool, answers: Vec<Answer>) -> (Result<End, StepError>, Vec<String>) {
         let (server, work) = work(answers, Duration::from_secs(3)).await;
-        let left = Left {
-            stack: STACK.to_owned(),
-            change_set: None,
-            is_own,
-            is_touched: true,
-        };
-        let end = Box::pin(work.tidy(&left)).await;
+        let end = Box::pin(work.tidy(&left(is_own))).await;
         let calls = server.requests().into_iter().map(|request| request.operation);
         (end, calls.collect())
     }
@@ -495,17 +563,59 @@ mod tests {
         Marks::of("arn:execution").execute()
     }
 
+    fn only_looks(calls: &[String]) -> bool {
+        calls.iter().all(|call| call.starts_with("Describe"))
+    }
+
     #[tokio::test]
-    async fn somebody_elses_operation_is_left_alone_in_every_status() {
+    async fn somebody_elses_operation_on_a_stack_that_stood_before_is_left_alone_in_every_status() {
         for row in &TABLE {
             let theirs = events(&[("UPDATE_IN_PROGRESS", "theirs", "")]);
             let (end, calls) = tidy(false, vec![stack(row.status), theirs]).await;
-            assert_eq!(end, Ok(End::Clean), "{}", row.name);
-            assert!(
-                calls.iter().all(|call| call.starts_with("Describe")),
-                "{}: {calls:?}",
-                row.name
-            );
+            let is_whole = row.conclude == Conclude::Succeeded;
+            let wanted = if is_whole { End::Whole } else { End::Clean };
+            assert_eq!(end, Ok(wanted), "{}", row.name);
+            assert!(only_looks(&calls), "{}: {calls:?}", row.name);
+        }
+    }
+
+    /// Somebody deletes, or changes, the stack that this execution is making.
+    #[tokio::test]
+    async fn of_somebody_elses_operation_on_its_own_stack_the_end_is_awaited_and_what_it_left_is_dirty() {
+        for row in &TABLE {
+            let theirs = || events(&[("DELETE_FAILED", "", "Table"), ("DELETE_IN_PROGRESS", "theirs", "")]);
+            let answers = match row.tidy {
+                // It comes to its end, and its deletion failed.
+                Tidy::Await | Tidy::Cancel => {
+                    let failed = || stack(Status::DeleteFailed);
+                    vec![stack(row.status), theirs(), failed(), failed(), theirs(), theirs()]
+                }
+                Tidy::Recover | Tidy::Dirty => vec![stack(row.status), theirs(), theirs()],
+                Tidy::Clean | Tidy::DeleteOwn => continue,
+            };
+            let (end, calls) = tidy(true, answers).await;
+            let error = end.unwrap_err();
+            assert_eq!(error.name, ErrorName::CleanUpError, "{}", row.name);
+            assert!(error.message.contains("`Table`"), "{}: {}", row.name, error.message);
+            assert!(only_looks(&calls), "{}: {calls:?}", row.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_changed_after_the_lock_is_lost() {
+        let own = || events(&[("UPDATE_IN_PROGRESS", &token(), "")]);
+        for (status, is_own) in [
+            (Status::CreateInProgress, true),
+            (Status::UpdateInProgress, false),
+            (Status::UpdateRollbackFailed, false),
+        ] {
+            let (server, mut work) = work(vec![stack(status), own(), own()], Duration::from_secs(3)).await;
+            let (_locks, fence) = fence("another:execution").await;
+            work.fence = fence;
+            let end = Box::pin(work.tidy(&left(is_own))).await;
+            assert_eq!(end.unwrap_err().name, ErrorName::LockLostError, "{status}");
+            let calls: Vec<String> = server.requests().into_iter().map(|request| request.operation).collect();
+            assert!(only_looks(&calls), "{status}: {calls:?}");
         }
     }
 
@@ -521,11 +631,7 @@ mod tests {
                 "{}",
                 error.message
             );
-            assert!(
-                calls.iter().all(|call| call.starts_with("Describe")),
-                "{}: {calls:?}",
-                row.name
-            );
+            assert!(only_looks(&calls), "{}: {calls:?}", row.name);
         }
     }
 
@@ -566,7 +672,7 @@ mod tests {
         let error = end.unwrap_err();
         assert_eq!(error.name, ErrorName::CleanUpError);
         assert!(error.message.contains("continue-update-rollback"), "{}", error.message);
-        assert!(calls.iter().all(|call| call.starts_with("Describe")), "{calls:?}");
+        assert!(only_looks(&calls), "{calls:?}");
     }
 
     #[tokio::test]
@@ -591,14 +697,8 @@ mod tests {
         ] {
             let name = status.row().name;
             let history = events(&[(name, by, ""), ("UPDATE_IN_PROGRESS", by, "")]);
-            let (_server, work) = work(vec![stack(status), history], Duration::from_secs(1)).await;
-            let left = Left {
-                stack: STACK.to_owned(),
-                change_set: None,
-                is_own: false,
-                is_touched: true,
-            };
-            let found = work.is_done(&left, "2026-01-01T00:00:00Z").await;
+            let (_server, work) = work(vec![history], Duration::from_secs(1)).await;
+            let found = work.is_done(&left(false), "2026-01-01T00:00:00Z").await;
             assert_eq!(found, Ok(done), "{name}");
         }
     }
@@ -702,8 +802,8 @@ mod tests {
             Status::UpdateComplete,
             Status::UpdateRollbackComplete,
         ] {
-            assert_eq!(next(status, true), Next::End(End::Completed));
-            assert_eq!(next(status, false), Next::End(End::Clean));
+            assert_eq!(next(status, true), Next::End(End::Whole));
+            assert!(matches!(next(status, false), Next::End(_)));
         }
     }
 

@@ -430,7 +430,9 @@ pub fn document() -> String {
          not the stack. WaitExecute waits while the stack is in progress; then the newest status that its **own** \
          operation brought about decides, known by the operation's token in the stack's events, so that a stack which \
          stood at `UPDATE_COMPLETE` before is no success. CleanUp looks at the stack only where this execution was at \
-         work on it.\n\n\
+         work on it. Somebody else's operation it leaves alone on a stack that stood before; on a stack that this execution \
+         made it awaits the end, and what that left half-made is dirty. A stack that stands whole by this execution's own \
+         doing is a success, however late.\n\n\
          To replace is to delete and to create anew. It takes the release's own tags (a stack under review has none \
          yet: there the generated name and no resource at all), and events that reach back to the stack's birth and \
          show that it never stood whole. Otherwise CreateChangeSet refuses. To go on with a rollback is \

@@ -57,10 +57,17 @@ fn cause(deployment: &Deployment) -> String {
     if deployment.cleaned {
         return format!("{what}; nothing was left behind");
     }
+    let stack = &deployment.stack.name;
+    let lost = ErrorName::LockLostError.to_string();
+    if deployment.error.as_ref().is_some_and(|error| error.error == lost) {
+        return format!(
+            "{what}; something may be left in stack `{stack}`, which without the lock nothing was done about; find out who \
+             removed or took the lock, look at the stack, then run `fenrir deploy` again"
+        );
+    }
     format!(
-        "{what}; something may be left in stack `{}`: the lock stays until an operator has looked and run `fenrir unlock \
-         --reason WHY`",
-        deployment.stack.name
+        "{what}; something may be left in stack `{stack}`: the lock stays until an operator has looked and run `fenrir \
+         unlock --reason WHY`"
     )
 }
 
@@ -191,6 +198,23 @@ mod tests {
                  release-1)"
             )
         );
+    }
+
+    #[test]
+    fn without_its_lock_it_does_not_say_that_a_lock_stays() {
+        let mut deployment = deployment();
+        deployment.error = Some(caught(
+            "LockLostError",
+            r#"{"errorType":"LockLostError","errorMessage":"checking the lock: nobody holds it"}"#,
+        ));
+        let end = verdict(&deployment);
+        assert_eq!(end.error.as_deref(), Some("FailureDirty.LockLostError"));
+        let cause = end.cause.unwrap();
+        assert!(
+            cause.starts_with("checking the lock: nobody holds it; something may be left in stack"),
+            "{cause}"
+        );
+        assert!(!cause.contains("unlock"), "{cause}");
     }
 
     #[test]
