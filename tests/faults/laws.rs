@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use fenrir_core::keys;
 use fenrir_core::owner::Owner;
 use fenrir_stacks::marks::Marks;
 
@@ -87,6 +88,7 @@ impl<'a> Inspection<'a> {
         inspection.nothing_left(end, stack.as_ref()).await;
         inspection.lock(end).await;
         inspection.record(end).await;
+        inspection.bucket().await;
         inspection.what_is_deployed("after it").await;
         inspection.nothing_whole_is_deleted().await;
         inspection.passes_unnoticed();
@@ -159,13 +161,17 @@ impl<'a> Inspection<'a> {
         };
         let is_before = match (before, now) {
             (None, None) => true,
-            (Some(before), Some(now)) if before.is_whole() => {
+            (Some(before), Some(now)) if before.is_whole() && now.status != "UPDATE_ROLLBACK_FAILED" => {
                 now.is_whole()
                     && now.arn == before.arn
                     && now.topic == before.topic
                     && now.resources.keys().eq(before.resources.keys())
             }
             (Some(before), None) => !before.is_whole(),
+            // It was stuck, and still is.
+            (Some(before), Some(now)) if self.scenario == Scenario::StuckBefore => {
+                now.arn == before.arn && now.status == "UPDATE_ROLLBACK_FAILED"
+            }
             (Some(before), Some(now)) => now == before,
             (None, Some(_)) => false,
         };
@@ -217,7 +223,9 @@ impl<'a> Inspection<'a> {
                 let is_dirty = is_own && lock.as_ref().is_some_and(|lock| lock["dirty"] == "true");
                 let says =
                     !reason.is_empty() && cause(told).starts_with(reason.split(" (release").next().unwrap_or_default());
-                self.must(is_dirty && says, "law 2", || {
+                // There is nothing to mark where somebody removed the lock.
+                let is_lost = self.scenario == Scenario::LockLost && lock.is_none();
+                self.must(is_lost || (is_dirty && says), "law 2", || {
                     format!("it ended dirty ({}), and the lock is {lock:?}", cause(told))
                 });
                 self.alert();
@@ -296,6 +304,18 @@ impl<'a> Inspection<'a> {
                 && record.get("cause").map(String::as_str) == Some(cause(told));
             self.must(same, "the record", || format!("tells another end: {record:?}"));
         }
+    }
+
+    /// Law 6, and whose: everything that the record points to is there, and nothing was written but for this release.
+    async fn bucket(&mut self) {
+        let (world, owner, release_id) = (self.world, self.owner(), &self.told.release_id);
+        let misleading = world.misleading(owner, release_id).await;
+        self.must(misleading.is_empty(), "law 6", || misleading.join("; "));
+        let own = keys::own(owner, release_id, "");
+        let written = world.written().await;
+        let others = written.difference(&self.prepared.written);
+        let others: Vec<&String> = others.filter(|key| !key.starts_with(&own)).collect();
+        self.must(others.is_empty(), "law 6", || format!("it wrote {others:?}"));
     }
 
     /// What is deployed and what ended last are what the records say.

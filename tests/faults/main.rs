@@ -17,16 +17,19 @@ mod race;
 mod scenario;
 mod strike;
 mod table;
+mod watchdog;
 mod world;
 
 use std::time::Instant;
 
 use fenrir_testkit::root;
-use matrix::{Outcome, Workers, cases, chosen};
+use matrix::{Case, Outcome, Workers, cases, chosen};
 use scenario::Scenario;
 
 /// Cases in every test run.
 const FEW: usize = 50;
+/// And of the watchdog.
+const FEW_OF_THE_WATCHDOG: usize = 20;
 
 /// `$FENRIR_FAULTS`: `each` runs one case of each call and fault, `all` runs all of them; both write the
 /// page. Other words run the cases in whose name they are. A case is
@@ -45,12 +48,7 @@ const NOT_STRUCK: &[&str] = &[
     "lock dynamodb:ConditionCheckItem",
     "lock dynamodb:UpdateItem",
     "lock sts:TagSession",
-    // Only where a record that is to be mended says that its release was at work on the stack.
-    "lock cloudformation:DescribeChangeSet",
-    "lock cloudformation:DescribeStackEvents",
     "create-changeset sts:TagSession",
-    // A failed rollback: `tests/e2e` and `tests/steps`.
-    "create-changeset cloudformation:ContinueUpdateRollback",
     "create-changeset iam:PassRole",
     "create-changeset s3:GetObject",
     // Looks at several locks go by `BatchGetItem`, which needs this right.
@@ -58,12 +56,7 @@ const NOT_STRUCK: &[&str] = &[
     "wait-changeset sts:TagSession",
     "execute sts:TagSession",
     "wait-execute sts:TagSession",
-    // Only where the stack's events say nothing of the execution.
-    "wait-execute cloudformation:DescribeChangeSet",
     "cleanup sts:TagSession",
-    // Only where WaitExecute could not cancel.
-    "cleanup cloudformation:CancelUpdateStack",
-    "cleanup cloudformation:ContinueUpdateRollback",
     "cleanup iam:PassRole",
     "release-lock dynamodb:ConditionCheckItem",
     "release-lock dynamodb:DeleteItem",
@@ -89,26 +82,51 @@ fn no_fault_breaks_a_law() {
         assert_eq!(missing, NOT_STRUCK, "calls that a step may make and no scenario makes");
         assert!(all.len() >= 500, "{} cases", all.len());
     }
-    let cases = match choice.as_deref() {
-        None => chosen(all, FEW),
-        Some("all") => all,
+    let alone = |cases: Vec<Case>| cases.into_iter().map(|case| vec![case]).collect();
+    let groups: Vec<Vec<Case>> = match choice.as_deref() {
+        None => alone(chosen(all, FEW)),
+        Some("all") => alone(all),
         Some("each") => matrix::one_of_each(all),
+        Some(words) => alone(
+            all.into_iter()
+                .filter(|case| case.to_string().contains(words))
+                .collect(),
+        ),
+    };
+    let writes = choice.as_deref().is_some_and(|choice| WRITES.contains(&choice));
+    assert!(!writes || groups.len() >= 500, "{} cases", groups.len());
+    let outcomes = workers.strike(&groups, choice.is_some());
+    let all = watchdog::cases(&workers);
+    let watched = match words {
+        None if writes => all,
+        None => watchdog::chosen(all, FEW_OF_THE_WATCHDOG),
         Some(words) => all
             .into_iter()
             .filter(|case| case.to_string().contains(words))
             .collect(),
     };
-    let outcomes = workers.strike(&cases, choice.is_some());
-    assert!(
-        choice.as_deref() != Some("each") || cases.len() >= 500,
-        "{} cases",
-        cases.len()
-    );
-    if choice.as_deref().is_some_and(|choice| WRITES.contains(&choice)) {
-        let page = table::page(&outcomes, began.elapsed().as_secs_f64());
+    let watched = watchdog::strike(&workers, &watched);
+    if writes {
+        let page = table::page(&outcomes, &watched, began.elapsed().as_secs_f64());
         std::fs::write(root().join("docs/faults.md"), page).unwrap();
     }
-    let broken: Vec<String> = outcomes.iter().filter_map(Outcome::broken).collect();
+    let unstruck = outcomes
+        .iter()
+        .filter(|outcome| !outcome.struck && choice.as_deref() != Some("all"));
+    let of_watchdog = watched.iter().filter(|outcome| !outcome.struck);
+    let unstruck: Vec<String> = unstruck
+        .map(|outcome| outcome.case.to_string())
+        .chain(of_watchdog.map(|outcome| outcome.case.to_string()))
+        .collect();
+    assert!(
+        unstruck.is_empty(),
+        "faults that did not strike:\n{}",
+        unstruck.join("\n")
+    );
+    let broken = outcomes.iter().filter_map(Outcome::broken);
+    let broken: Vec<String> = broken
+        .chain(watched.iter().filter_map(watchdog::Outcome::broken))
+        .collect();
     assert!(
         broken.is_empty(),
         "{} cases break a law:\n{}",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -12,6 +13,9 @@ use crate::world::{Told, World};
 
 /// Local AWSs at work at once: their faults are ordered for each as a whole.
 const WORKERS: usize = 2;
+
+/// How often a fault is tried before it is said that it does not strike.
+const ATTEMPTS: usize = 4;
 
 /// What strikes until the SDK's retries give up: with and without an effect, with and without an answer.
 pub(crate) const TENACIOUS: [Kind; 4] = [Kind::Throttled, Kind::TimedOut, Kind::Lost, Kind::Garbled];
@@ -151,7 +155,7 @@ pub(crate) fn missing(profiles: &BTreeMap<Scenario, Calls>) -> Vec<String> {
 /// Some of the cases, always the same ones of the same cases, with every fault, every step and every tenacity among
 /// them.
 pub(crate) fn chosen(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
-    cases.sort_by_cached_key(drawn);
+    cases.sort_by_cached_key(|case| drawn(&case.to_string()));
     let mut seen = BTreeSet::new();
     let mut rest = Vec::new();
     let mut chosen = Vec::new();
@@ -178,24 +182,27 @@ pub(crate) fn chosen(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
     chosen
 }
 
-/// One case of each call (by its action) and each step with each thing that can go wrong: the scenario, and for how long it
-/// strikes, are drawn, always the same ones of the same cases.
-pub(crate) fn one_of_each(mut cases: Vec<Case>) -> Vec<Case> {
-    cases.sort_by_cached_key(drawn);
-    let mut seen = BTreeSet::new();
-    cases.retain(|case| {
+/// The cases of each call (by its action), and of each step, with each thing that can go wrong; of a step also for as long
+/// as it goes wrong. One of each is to strike: which scenario, and of a call for how long, is drawn, always the same ones
+/// of the same cases.
+pub(crate) fn one_of_each(mut cases: Vec<Case>) -> Vec<Vec<Case>> {
+    cases.sort_by_cached_key(|case| drawn(&case.to_string()));
+    let mut groups: BTreeMap<_, Vec<Case>> = BTreeMap::new();
+    for case in cases {
         let strike = &case.strike;
         let action = strike.call.as_ref().map(|call| call.action.clone());
-        seen.insert((strike.step, action, strike.kind))
-    });
-    cases.sort();
-    cases
+        let tenacity = action.is_none().then_some(strike.tenacity);
+        groups
+            .entry((strike.step, action, strike.kind, tenacity))
+            .or_default()
+            .push(case);
+    }
+    groups.into_values().collect()
 }
 
 /// FNV-1a, with a seed: what is chosen depends on no version of any crate, and hardly on which other cases there are.
-fn drawn(case: &Case) -> u64 {
+pub(crate) fn drawn(name: &str) -> u64 {
     let seed: u64 = 0xcbf2_9ce4_8422_2325;
-    let name = case.to_string();
     name.bytes().fold(seed, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
@@ -249,6 +256,17 @@ impl Workers {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
+    /// As `all`, of pieces of work that take nothing but a world.
+    pub(crate) fn each<T: Sync, R: Send>(
+        &self,
+        work: &[T],
+        one: impl for<'a> Fn(&'a World, usize, &'a T) -> Pin<Box<dyn Future<Output = R> + 'a>> + Sync,
+    ) -> Vec<R> {
+        self.all(work, |runtime, world, number, item| {
+            runtime.block_on(one(world, number, item))
+        })
+    }
+
     /// The calls of each scenario.
     ///
     /// # Panics
@@ -263,23 +281,33 @@ impl Workers {
         scenarios.iter().copied().zip(calls).collect()
     }
 
-    /// What became of each case.
-    pub(crate) fn strike(&self, cases: &[Case], talk: bool) -> Vec<Outcome> {
-        self.all(cases, |runtime, world, number, case| {
-            let began = Instant::now();
-            let (told, broken) = runtime.block_on(Box::pin(strike(world, number, case)));
-            let outcome = Outcome {
-                case: case.clone(),
-                end: End::of(&told),
-                error: error(&told).to_owned(),
-                struck: told.struck,
-                broken,
-                seconds: began.elapsed().as_secs_f64(),
-            };
-            if talk {
-                report(number, &outcome);
+    /// What became of one case of each group: of the first in which the fault struck. A deploy that went another way than
+    /// the one without a fault did not make the call, and shows nothing.
+    pub(crate) fn strike(&self, groups: &[Vec<Case>], talk: bool) -> Vec<Outcome> {
+        self.all(groups, |runtime, world, number, group| {
+            let mut last = None;
+            for (attempt, case) in group.iter().cycle().take(ATTEMPTS.max(group.len())).enumerate() {
+                let began = Instant::now();
+                let project = format!("case-{number}-{attempt}-{}", case.scenario);
+                let (told, broken) = runtime.block_on(Box::pin(strike(world, &project, case)));
+                let outcome = Outcome {
+                    case: case.clone(),
+                    end: End::of(&told),
+                    error: error(&told).to_owned(),
+                    struck: told.struck,
+                    broken,
+                    seconds: began.elapsed().as_secs_f64(),
+                };
+                if talk {
+                    report(number, &outcome);
+                }
+                let is_enough = outcome.struck || !outcome.broken.is_empty();
+                last = Some(outcome);
+                if is_enough {
+                    break;
+                }
             }
-            outcome
+            last.unwrap()
         })
     }
 }
@@ -297,9 +325,8 @@ fn report(number: usize, outcome: &Outcome) {
     }
 }
 
-async fn strike(world: &World, number: usize, case: &Case) -> (Told, Vec<String>) {
-    let project = format!("case-{number}-{}", case.scenario);
-    let prepared = case.scenario.prepare(world, &project).await;
+async fn strike(world: &World, project: &str, case: &Case) -> (Told, Vec<String>) {
+    let prepared = case.scenario.prepare(world, project).await;
     let strikes = [case.strike.clone()];
     let told = case
         .scenario

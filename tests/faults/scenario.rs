@@ -1,6 +1,6 @@
 //! The deploys that are struck: from each situation that a deploy can begin in to each end that it can have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -49,6 +49,20 @@ pub(crate) enum Scenario {
     LateCreate,
     /// A new stack that cannot be made and not be cleaned away.
     Dirty,
+    /// CloudFormation's validation forbids the update when it is executed.
+    NameTaken,
+    /// The change set cannot be executed.
+    NotExecuted,
+    /// Somebody removed the lock meanwhile.
+    LockLost,
+    /// An update that is not done in time, and that `WaitExecute` cannot cancel.
+    Uncancelled,
+    /// An update that rolls back, not at the first try.
+    StuckUpdate,
+    /// The rollback of an earlier update failed.
+    StuckBefore,
+    /// A lock, and a stack that never was made, were left behind by an execution that ended and did not say how.
+    TakeOverAtWork,
 }
 
 /// What is known before the deploy that is struck begins.
@@ -58,6 +72,8 @@ pub(crate) struct Prepared {
     pub(crate) before: Option<StackSeen>,
     pub(crate) lock_before: Option<BTreeMap<String, String>>,
     pub(crate) locks_of_others: BTreeMap<String, String>,
+    /// Keys of what Fenrir had written.
+    pub(crate) written: BTreeSet<String>,
     /// The display name of the topic that the release wants; none when it cannot be had.
     pub(crate) wanted: Option<&'static str>,
 }
@@ -68,6 +84,9 @@ const SHORTEST_TIMEOUT: u64 = 60;
 const LEFT: Duration = Duration::from_millis(2_500);
 /// Seconds per resource in a late deploy.
 const SLOW_STACK: f64 = 1.2;
+
+/// Without these nothing is cleaned up, and nothing is written down.
+const LAST_STEPS: [&str; 2] = ["cleanup", "release-lock"];
 
 const ALL_STEPS: &[&str] = &[
     "validate",
@@ -80,13 +99,26 @@ const ALL_STEPS: &[&str] = &[
     "release-lock",
 ];
 
-fn topic(display_name: &str) -> Value {
+pub(crate) fn topic(display_name: &str) -> Value {
     json!({"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": display_name}})
 }
 
 /// A queue that SQS refuses, after the topic.
-fn broken() -> Value {
+pub(crate) fn broken() -> Value {
     json!({"Type": "AWS::SQS::Queue", "DependsOn": "Topic", "Properties": {"VisibilityTimeout": 99_999}})
+}
+
+/// A bucket, whose name may be taken.
+fn bucket() -> Value {
+    json!({"Type": "AWS::S3::Bucket"})
+}
+
+/// An end of its own: an execution that was stopped is waited for, because a step of it may still run.
+pub(crate) fn said_clean() -> Failed {
+    Failed {
+        error: "FailureClean.StackError".to_owned(),
+        cause: String::new(),
+    }
 }
 
 /// With a function that refers to everything that `World::surround` makes.
@@ -103,7 +135,7 @@ fn referring(application: Application) -> Application {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Create,
         Self::Update,
         Self::NoChanges,
@@ -122,6 +154,13 @@ impl Scenario {
         Self::LateUpdate,
         Self::LateCreate,
         Self::Dirty,
+        Self::NameTaken,
+        Self::NotExecuted,
+        Self::LockLost,
+        Self::Uncancelled,
+        Self::StuckUpdate,
+        Self::StuckBefore,
+        Self::TakeOverAtWork,
     ];
 
     /// The steps that do something here that they do in no scenario before.
@@ -131,10 +170,17 @@ impl Scenario {
             Self::Update => &["create-changeset", "execute", "wait-execute"],
             Self::FailingCreate => &["wait-execute", "cleanup", "release-lock"],
             Self::NoChanges | Self::Plan => &["wait-changeset", "cleanup"],
-            Self::ReplaceRolledBack | Self::ReplaceReview | Self::LeftoverChangeSet => &["create-changeset"],
-            Self::TakeOver | Self::Held => &["lock"],
+            Self::ReplaceRolledBack | Self::ReplaceReview | Self::LeftoverChangeSet | Self::StuckBefore => {
+                &["create-changeset"]
+            }
+            Self::TakeOver | Self::Held | Self::TakeOverAtWork => &["lock"],
             Self::Refused | Self::References => &["validate"],
-            Self::FailingUpdate | Self::LateUpdate | Self::LateCreate => &["wait-execute", "cleanup"],
+            Self::FailingUpdate | Self::LateUpdate | Self::LateCreate | Self::NotExecuted | Self::StuckUpdate => {
+                &["wait-execute", "cleanup"]
+            }
+            Self::NameTaken => &["wait-execute"],
+            Self::LockLost => &["execute", "wait-execute", "cleanup", "release-lock"],
+            Self::Uncancelled => &["cleanup"],
             Self::ChangeSetFails => &["wait-changeset"],
             Self::Large => &["lock", "create-changeset"],
             Self::Dirty => &["release-lock"],
@@ -143,13 +189,23 @@ impl Scenario {
 
     /// The steps that are killed and run twice here.
     pub(crate) fn is_late(self) -> bool {
-        matches!(self, Self::LateUpdate | Self::LateCreate)
+        matches!(self, Self::LateUpdate | Self::LateCreate | Self::Uncancelled)
     }
 
     fn is_update(self) -> bool {
         matches!(
             self,
-            Self::Update | Self::NoChanges | Self::FailingUpdate | Self::LeftoverChangeSet | Self::LateUpdate
+            Self::Update
+                | Self::NoChanges
+                | Self::FailingUpdate
+                | Self::LeftoverChangeSet
+                | Self::LateUpdate
+                | Self::NameTaken
+                | Self::NotExecuted
+                | Self::LockLost
+                | Self::Uncancelled
+                | Self::StuckUpdate
+                | Self::StuckBefore
         )
     }
 
@@ -160,15 +216,26 @@ impl Scenario {
     fn is_broken(self) -> bool {
         matches!(
             self,
-            Self::FailingCreate | Self::FailingUpdate | Self::Dirty | Self::ChangeSetFails
+            Self::FailingCreate
+                | Self::FailingUpdate
+                | Self::Dirty
+                | Self::ChangeSetFails
+                | Self::NameTaken
+                | Self::StuckUpdate
         )
     }
 
     /// How it ends when nothing goes wrong.
     pub(crate) fn end(self) -> &'static str {
         match self {
-            Self::FailingCreate | Self::FailingUpdate => "FailureClean.StackError",
+            Self::FailingCreate | Self::FailingUpdate | Self::NameTaken | Self::NotExecuted | Self::StuckUpdate => {
+                "FailureClean.StackError"
+            }
             Self::LateUpdate | Self::LateCreate => "FailureClean.TimeoutError",
+            // Of the right that WaitExecute has not.
+            Self::Uncancelled => "FailureClean.InternalError",
+            // Without its lock it removes nothing of what it made, not even its change set.
+            Self::LockLost => "FailureDirty.LockLostError",
             Self::Held => "FailureClean.LockExistsError",
             Self::Refused => "FailureClean.BadReleaseError",
             Self::ChangeSetFails => "FailureClean.ChangeSetError",
@@ -179,16 +246,24 @@ impl Scenario {
 
     /// What strikes in this scenario in any case.
     pub(crate) fn strikes(self) -> Vec<Strike> {
-        let denied = Strike {
-            step: "cleanup",
-            call: Some(Call {
-                action: "cloudformation:DeleteStack".to_owned(),
+        let denied = |step, action: &str| {
+            let call = Some(Call {
+                action: action.to_owned(),
                 nth: 0,
-            }),
-            kind: Kind::Denied,
-            tenacity: Tenacity::Machine,
+            });
+            vec![Strike {
+                step,
+                call,
+                kind: Kind::Denied,
+                tenacity: Tenacity::Machine,
+            }]
         };
-        if self == Self::Dirty { vec![denied] } else { Vec::new() }
+        match self {
+            Self::Dirty => denied("cleanup", "cloudformation:DeleteStack"),
+            Self::NotExecuted => denied("execute", "cloudformation:ExecuteChangeSet"),
+            Self::Uncancelled => denied("wait-execute", "cloudformation:CancelUpdateStack"),
+            _ => Vec::new(),
+        }
     }
 
     /// Brings about the situation.
@@ -201,39 +276,56 @@ impl Scenario {
                 .await;
             assert!(told.run.outcome.is_ok(), "{project}: {:?}", told.run);
         }
+        let before = world.stack(&owner).await;
         let earlier = fenrir_harness::execution_arn(&world.deployer, &format!("{project}-earlier"));
         let aws = world.deployer.aws();
         match self {
             Self::ReplaceRolledBack => {
                 let left = base.clone().with("Topic", topic("left")).with("Broken", broken());
-                world.leave_change_set(&left, &earlier, true, true).await;
+                world
+                    .leave_change_set(&left, &earlier, true, Some("ROLLBACK_COMPLETE"))
+                    .await;
             }
             Self::ReplaceReview => {
                 let left = base.clone().with("Topic", topic("left"));
-                world.leave_change_set(&left, &earlier, true, false).await;
+                world.leave_change_set(&left, &earlier, true, None).await;
             }
             Self::LeftoverChangeSet => {
                 let left = base.clone().with("Topic", topic("left"));
-                world.leave_change_set(&left, &earlier, false, false).await;
+                world.leave_change_set(&left, &earlier, false, None).await;
+            }
+            Self::StuckBefore => {
+                aws.turn(&json!({"failing_reverts": 1}));
+                let left = base.clone().with("Topic", topic("left")).with("Broken", broken());
+                world.leave(&left, &format!("{project}-earlier"), &LAST_STEPS).await;
+                // As an operator does before he unlocks; CleanUp would have gone on with the rollback.
+                world.remove_lock(&owner).await;
+            }
+            Self::NameTaken => world.take_name(&owner, "Store").await,
+            Self::TakeOverAtWork => {
+                world.take_name(&owner, "Store").await;
+                let left = base.clone().with("Topic", topic("left")).with("Store", bucket());
+                world.leave(&left, &format!("{project}-earlier"), &LAST_STEPS).await;
+                aws.tell_execution(&earlier, "FAILED", Some(&said_clean()));
             }
             Self::TakeOver | Self::Held => {
                 world.put_lock(&owner, &earlier, &format!("{project}-earlier")).await;
-                // It came to its own end: a stopped one is waited for, because a step of it may still run.
-                let failed = Failed {
-                    error: "FailureClean.StackError".to_owned(),
-                    cause: String::new(),
-                };
                 if self == Self::Held {
                     aws.tell_execution(&earlier, "RUNNING", None);
                 } else {
-                    aws.tell_execution(&earlier, "FAILED", Some(&failed));
+                    aws.tell_execution(&earlier, "FAILED", Some(&said_clean()));
                 }
             }
             _ => {}
         }
+        // What is stuck stood whole before it was.
+        let before = match before {
+            Some(before) if self == Self::StuckBefore => Some(before),
+            _ => world.stack(&owner).await,
+        };
         let wanted = if self == Self::NoChanges { "before" } else { "wanted" };
         let mut application = base.with("Topic", topic(wanted));
-        if self.is_broken() && self != Self::ChangeSetFails {
+        if self.is_broken() && !matches!(self, Self::ChangeSetFails | Self::NameTaken) {
             application = application.with("Broken", broken());
         }
         application = match self {
@@ -253,16 +345,18 @@ impl Scenario {
                 "Named",
                 json!({"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "n"}}),
             ),
-            Self::LateUpdate | Self::LateCreate => ["A", "B", "C"]
+            Self::NameTaken => application.with("Store", bucket()),
+            Self::LateUpdate | Self::LateCreate | Self::Uncancelled => ["A", "B", "C"]
                 .into_iter()
                 .fold(application, |application, id| application.with(id, topic(id)))
                 .release_field("timeout", json!(SHORTEST_TIMEOUT)),
             _ => application,
         };
         Prepared {
-            before: world.stack(&owner).await,
+            before,
             lock_before: world.lock(&owner).await,
             locks_of_others: world.locks_of_others(&owner).await,
+            written: world.written().await,
             wanted: (!self.is_broken() && !self.is_plan()).then_some(wanted),
             application,
         }
@@ -271,16 +365,20 @@ impl Scenario {
     /// Deploys under `strikes`.
     pub(crate) async fn run(self, world: &World, prepared: &Prepared, release_id: &str, strikes: &[Strike]) -> Told {
         let all: Vec<Strike> = strikes.iter().cloned().chain(self.strikes()).collect();
-        if !self.is_late() {
-            return world
-                .strike(&prepared.application, release_id, &all, Duration::ZERO)
-                .await;
-        }
         let aws = world.deployer.aws();
-        aws.turn(&json!({"stack_seconds": SLOW_STACK}));
-        let ago = Duration::from_secs(SHORTEST_TIMEOUT).checked_sub(LEFT).unwrap();
-        let told = world.strike(&prepared.application, release_id, &all, ago).await;
-        aws.turn(&json!({"stack_seconds": World::STACK_SECONDS}));
+        let mut ago = Duration::ZERO;
+        if self.is_late() {
+            aws.turn(&json!({"stack_seconds": SLOW_STACK}));
+            ago = Duration::from_secs(SHORTEST_TIMEOUT).checked_sub(LEFT).unwrap();
+        }
+        if self == Self::StuckUpdate {
+            aws.turn(&json!({"failing_reverts": 1}));
+        }
+        let unlocked_before = (self == Self::LockLost).then_some("execute");
+        let told = world
+            .strike(&prepared.application, release_id, &all, ago, unlocked_before)
+            .await;
+        aws.turn(&json!({"stack_seconds": World::STACK_SECONDS, "failing_reverts": 0}));
         told
     }
 
@@ -316,6 +414,13 @@ impl fmt::Display for Scenario {
             Self::LateUpdate => "late-update",
             Self::LateCreate => "late-create",
             Self::Dirty => "dirty",
+            Self::NameTaken => "name-taken",
+            Self::NotExecuted => "not-executed",
+            Self::LockLost => "lock-lost",
+            Self::Uncancelled => "uncancelled",
+            Self::StuckUpdate => "stuck-update",
+            Self::StuckBefore => "stuck-before",
+            Self::TakeOverAtWork => "take-over-at-work",
         })
     }
 }

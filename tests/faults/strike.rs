@@ -150,6 +150,16 @@ pub(crate) struct Strike {
 const NEVER: f64 = 5.0;
 
 impl Strike {
+    /// The step is killed whenever it begins.
+    pub(crate) fn kills(step: &'static str) -> Self {
+        Self {
+            step,
+            call: None,
+            kind: Kind::KilledBefore,
+            tenacity: Tenacity::Machine,
+        }
+    }
+
     /// Whether AWS is well again before the execution's end: everything is tried again and nobody notices.
     pub(crate) fn passes(&self) -> bool {
         self.tenacity != Tenacity::Machine && self.kind != Kind::Denied

@@ -9,9 +9,10 @@ use crate::laws::End;
 use crate::matrix::Outcome;
 use crate::scenario::Scenario;
 use crate::strike::{Kind, Tenacity};
+use crate::watchdog;
 
 /// The page.
-pub(crate) fn page(outcomes: &[Outcome], seconds: f64) -> String {
+pub(crate) fn page(outcomes: &[Outcome], watched: &[watchdog::Outcome], seconds: f64) -> String {
     let mut text = String::from(
         "# Faults\n\nWritten by `make faults`, which runs one case of each call of each step and each fault; the scenario and how \
          long it strikes are drawn (`make faults ALL=1`: all of them). Each is one execution of the real state machine \
@@ -20,14 +21,17 @@ pub(crate) fn page(outcomes: &[Outcome], seconds: f64) -> String {
          of the execution; and the next deploy of the same project must succeed. What passes (one strike, or as many as \
          the SDK tries) must change nothing at all about how the deploy ends.\n\n",
     );
-    let broken = outcomes.iter().filter(|outcome| !outcome.broken.is_empty()).count();
+    let of_machine = outcomes.iter().filter(|outcome| !outcome.broken.is_empty()).count();
+    let of_watchdog = watched.iter().filter(|outcome| !outcome.broken.is_empty()).count();
+    let broken = of_machine + of_watchdog;
     let unstruck = outcomes.iter().filter(|outcome| !outcome.struck).count();
     let today = OffsetDateTime::now_utc().date();
     let _ = writeln!(
         text,
-        "{today}: **{} cases, {broken} broken laws**, in {:.0} minutes; in {unstruck} cases the deploy went another way \
-         and the fault did not strike.\n",
+        "{today}: **{} cases of deploys and {} of the watchdog, {broken} broken laws**, in {:.0} minutes; in {unstruck} \
+         cases the deploy went another way and the fault did not strike.\n",
         outcomes.len(),
+        watched.len(),
         seconds / 60.0
     );
     ends(&mut text, outcomes);
@@ -51,6 +55,7 @@ pub(crate) fn page(outcomes: &[Outcome], seconds: f64) -> String {
         calls(&mut text, outcomes, tenacity, kinds);
     }
     steps(&mut text, outcomes);
+    of_the_watchdog(&mut text, watched);
     text.push_str(KINDS);
     text
 }
@@ -70,6 +75,24 @@ const KINDS: &str = "## The faults
 | killed before, killed after | the step is killed before it does anything, and when it has done everything |
 | run twice, run twice at once | the step runs two times, and one of the answers is used |
 ";
+
+fn of_the_watchdog(text: &mut String, watched: &[watchdog::Outcome]) {
+    text.push_str(
+        "## The watchdog\n\nAn execution breaks off and leaves something; the watchdog settles it under one fault; and is \
+         invoked again, without one, until the record has an end. Then the end must be the one that it has without a \
+         fault, and never may the lock have been released on something half-made.\n\n\
+         | left behind | ends | calls that are struck | cases |\n| --- | --- | --- | --- |\n",
+    );
+    for left in watchdog::Left::ALL {
+        let of: Vec<_> = watched.iter().filter(|outcome| outcome.case.left == left).collect();
+        let actions = of.iter().filter_map(|outcome| outcome.case.strike.call.as_ref());
+        let actions: BTreeSet<String> = actions.map(|call| format!("`{}`", call.action)).collect();
+        let actions: Vec<String> = actions.into_iter().collect();
+        let (end, ..) = left.end();
+        let _ = writeln!(text, "| {left} | {end} | {} | {} |", actions.join(", "), of.len());
+    }
+    text.push('\n');
+}
 
 /// How many cases ended how.
 fn count<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> String {

@@ -1,19 +1,23 @@
 //! A local AWS with Fenrir in it, executions that are struck, and what can be seen of them from outside.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
+use fenrir_core::names::Style;
 use fenrir_core::owner::Owner;
 use fenrir_core::{house, keys, names};
 use fenrir_harness::{Answer, Invoke, Steps};
 use fenrir_stacks::marks::Marks;
+use fenrir_store::Records;
+use fenrir_store::objects::{Objects, hex_sha256};
 use fenrir_testkit::{Application, Deployer, Failed, Run, Standing};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::laws::End;
 use crate::strike::{Kind, Strike, Tenacity};
 
 /// What an attempt of a call may take.
@@ -54,6 +58,24 @@ pub(crate) struct Told {
     pub(crate) calls: Vec<(&'static str, Vec<Seen>)>,
     /// Whether the first strike struck.
     pub(crate) struck: bool,
+}
+
+/// What one run of the watchdog did.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) answer: Answer,
+    pub(crate) struck: bool,
+    pub(crate) calls: Vec<Seen>,
+}
+
+impl Watched {
+    /// Somebody was told.
+    pub(crate) fn told(&self) -> bool {
+        let takes_effect = |call: &Seen| call.fault.as_deref().is_none_or(Kind::takes_effect);
+        self.calls
+            .iter()
+            .any(|call| call.action == "sns:Publish" && takes_effect(call))
+    }
 }
 
 /// A stack as it can be seen from outside.
@@ -160,25 +182,21 @@ impl World {
 
     /// Deploys, with nothing in the way.
     pub(crate) async fn deploy(&self, application: &Application, release_id: &str) -> Told {
-        self.strike(application, release_id, &[], Duration::ZERO).await
+        self.strike(application, release_id, &[], Duration::ZERO, None).await
     }
 
-    /// Deploys under `strikes`, as if the execution had started `ago`.
+    /// Deploys under `strikes`, as if the execution had started `ago`; before `unlocked_before` somebody removes its lock.
     pub(crate) async fn strike(
         &self,
         application: &Application,
         release_id: &str,
         strikes: &[Strike],
         ago: Duration,
+        unlocked_before: Option<&'static str>,
     ) -> Told {
         let release = application.upload(&self.config, release_id).await;
-        let under = Under {
-            world: self,
-            strikes,
-            spent: strikes.iter().map(|_| Cell::new(false)).collect(),
-            struck: Cell::new(false),
-            calls: RefCell::default(),
-        };
+        let unlocked_before = unlocked_before.map(|step| (step, application.owner()));
+        let under = Under::new(self, strikes, unlocked_before);
         let invoke: Box<Invoke<'_>> = Box::new(|step, event| Box::pin(under.invoke(step, event)));
         let machine = fenrir_harness::machine(&*invoke, WAIT_SCALE).retrying(RETRIES);
         let started = OffsetDateTime::now_utc() - ago;
@@ -191,6 +209,70 @@ impl World {
             struck: under.struck.get(),
             calls: under.calls.take(),
         }
+    }
+
+    /// Invokes the watchdog under `strikes`, as Step Functions' event on the end of the execution does.
+    pub(crate) async fn watch(&self, execution: &str, strikes: &[Strike]) -> Watched {
+        let under = Under::new(self, strikes, None);
+        let event = json!({
+            "version": "0", "id": "1", "detail-type": "Step Functions Execution Status Change", "source": "aws.states",
+            "account": Deployer::ACCOUNT, "time": "2026-11-21T22:06:31Z", "region": Deployer::REGION, "resources": [],
+            "detail": {"executionArn": execution, "status": "ABORTED"},
+        });
+        let answer = under.invoke(::watchdog::STEP.name, event).await;
+        Watched {
+            answer,
+            struck: under.struck.get(),
+            calls: under.calls.take().into_iter().flat_map(|(_, calls)| calls).collect(),
+        }
+    }
+
+    /// Deploys, and leaves what there is when the steps of these names are killed whenever they begin: a lock and a record
+    /// that says that it has started are among it.
+    pub(crate) async fn leave(&self, application: &Application, release_id: &str, killed: &[&'static str]) -> Told {
+        let kills: Vec<Strike> = killed.iter().map(|step| Strike::kills(step)).collect();
+        let told = self.strike(application, release_id, &kills, Duration::ZERO, None).await;
+        assert_eq!(End::of(&told), End::Unrecorded, "{release_id}: {:?}", told.run);
+        self.settled(application.owner()).await;
+        told
+    }
+
+    /// Keys of what Fenrir itself wrote into the bucket, of all releases.
+    pub(crate) async fn written(&self) -> BTreeSet<String> {
+        let mut pages = aws_sdk_s3::Client::new(&self.config)
+            .list_objects_v2()
+            .bucket(self.deployer.bucket())
+            .prefix(house::OWN_PREFIX)
+            .into_paginator()
+            .send();
+        let mut keys = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page = page.unwrap();
+            keys.extend(
+                page.contents()
+                    .iter()
+                    .filter_map(|object| object.key().map(str::to_owned)),
+            );
+        }
+        keys
+    }
+
+    /// Why what the record of a release points to is not there as it says.
+    pub(crate) async fn misleading(&self, owner: &Owner, release_id: &str) -> Vec<String> {
+        let records = Records::new(&self.config, house::RELEASES_TABLE);
+        let Some(record) = records.get(owner, release_id).await.unwrap() else {
+            return Vec::new();
+        };
+        let objects = Objects::new(&self.config);
+        let mut misleading = Vec::new();
+        for (name, at) in &record.stored {
+            let read = objects.read(&at.bucket, &at.key, Some(&at.version_id), u64::MAX).await;
+            let is_there = read.as_ref().is_ok_and(|read| hex_sha256(&read.bytes) == at.sha256);
+            if !is_there || !at.key.starts_with(&keys::own(owner, release_id, "")) {
+                misleading.push(format!("`{name}` is to be at {at:?}: {:?}", read.err()));
+            }
+        }
+        misleading
     }
 
     /// The stack of this owner as it is.
@@ -308,13 +390,21 @@ impl World {
             .unwrap();
     }
 
-    /// Makes a change set by hand, as an earlier deploy would have left it, and executes it if wanted.
+    /// Makes a bucket by hand, of the name that this resource is to have.
+    pub(crate) async fn take_name(&self, owner: &Owner, logical_id: &str) {
+        let name = names::resource(owner, "AWS::S3::Bucket", logical_id, Style::up_to(63).lower());
+        let s3 = aws_sdk_s3::Client::new(&self.config);
+        s3.create_bucket().bucket(name).send().await.unwrap();
+    }
+
+    /// Makes a change set by hand, as an earlier deploy would have left it, and executes it until the stack is at rest in
+    /// the status `executed`, where one is given.
     pub(crate) async fn leave_change_set(
         &self,
         application: &Application,
         execution: &str,
         create: bool,
-        executed: bool,
+        executed: Option<&str>,
     ) {
         use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, Tag};
         let owner = application.owner();
@@ -349,16 +439,14 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if !executed {
-            return;
-        }
+        let Some(status) = executed else { return };
         cloudformation
             .execute_change_set()
             .change_set_name(change_set)
             .send()
             .await
             .unwrap();
-        self.at_rest(stack, "ROLLBACK_COMPLETE").await;
+        self.at_rest(stack, status).await;
     }
 }
 
@@ -366,14 +454,30 @@ impl World {
 struct Under<'a> {
     world: &'a World,
     strikes: &'a [Strike],
+    /// Before which step whose lock is removed.
+    unlocked_before: Option<(&'static str, &'a Owner)>,
     spent: Vec<Cell<bool>>,
     struck: Cell<bool>,
     calls: RefCell<Vec<(&'static str, Vec<Seen>)>>,
 }
 
-impl Under<'_> {
+impl<'a> Under<'a> {
+    fn new(world: &'a World, strikes: &'a [Strike], unlocked_before: Option<(&'static str, &'a Owner)>) -> Self {
+        Self {
+            world,
+            strikes,
+            unlocked_before,
+            spent: strikes.iter().map(|_| Cell::new(false)).collect(),
+            struck: Cell::new(false),
+            calls: RefCell::default(),
+        }
+    }
+
     async fn invoke(&self, step: &'static str, event: Value) -> Answer {
         let aws = self.world.deployer.aws();
+        if let Some((_, owner)) = self.unlocked_before.filter(|(before, _)| *before == step) {
+            self.world.remove_lock(owner).await;
+        }
         let due: Vec<usize> = (0..self.strikes.len())
             .filter(|&number| self.strikes[number].step == step && !self.spent[number].get())
             .collect();

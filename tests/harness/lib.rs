@@ -118,7 +118,7 @@ pub fn ended(run: Run) -> Ended {
     }
 }
 
-/// The Lambdas of all steps.
+/// The Lambdas of all steps, and the watchdog.
 #[derive(Debug)]
 pub struct Steps {
     environments: BTreeMap<&'static str, Environment>,
@@ -129,7 +129,7 @@ impl Steps {
     pub async fn of(deployer: &Deployer) -> Self {
         let mut environments = BTreeMap::new();
         let mut http = None;
-        for (_, step) in STEPS {
+        for step in STEPS.map(|(_, step)| step).into_iter().chain([&watchdog::STEP]) {
             let context = deployer.lambda(step.name).await;
             let settings = Settings::read(|name| context.environment.get(name).cloned()).unwrap();
             // One for all: each of its own would read the system's certificates anew.
@@ -154,10 +154,18 @@ impl Steps {
 
     /// Does what `fenrir_lambda::serve` does with an event.
     pub async fn invoke(&self, step: &str, event: Value) -> Answer {
-        let answer = self.answer(step, event).await;
-        answer
-            .map(|deployment| serde_json::to_value(deployment).unwrap())
-            .map_err(|error| Failed::of_lambda(error.name.as_str(), &cut(&error.message, Failure::CAUSE_LIMIT)))
+        let answer = if step == watchdog::STEP.name {
+            let report = self.watch(event).await;
+            report.map(|report| serde_json::to_value(report).unwrap())
+        } else {
+            let deployment = self.answer(step, event).await;
+            deployment.map(|deployment| serde_json::to_value(deployment).unwrap())
+        };
+        answer.map_err(|error| Failed::of_lambda(error.name.as_str(), &cut(&error.message, Failure::CAUSE_LIMIT)))
+    }
+
+    async fn watch(&self, event: Value) -> Result<watchdog::Report, StepError> {
+        Box::pin(watchdog::run(&self.environments[watchdog::STEP.name], decode(event)?)).await
     }
 
     async fn answer(&self, step: &str, event: Value) -> Result<Deployment, StepError> {

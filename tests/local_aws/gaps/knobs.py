@@ -12,6 +12,8 @@ KNOBS = {
     "machine_timeout_scale": 1.0,
     # Seconds a second of a rule's rate counts as one; the clock is looked at every second.
     "schedule_scale": 1.0,
+    # How many resources, from now on, a rollback cannot bring back.
+    "failing_reverts": 0.0,
     # Whether functions hear of the streams of tables.
     "streams": 1.0,
 }

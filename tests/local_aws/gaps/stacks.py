@@ -12,6 +12,7 @@ from .knobs import KNOBS
 def close() -> None:
     slow_deploy()
     slow_rollback()
+    fallible_reverts()
     patch.everywhere(stacks._delete_stack_async, slow_delete(stacks._delete_stack_async))
     patch.action(handlers._ACTION_HANDLERS, "DeleteStack")(delete)
 
@@ -51,6 +52,22 @@ def slow_rollback() -> None:
         ("    rollback_failed_records = {}\n", "    await _pause()\n    rollback_failed_records = {}\n"),
         _pause=pause,
     )
+
+
+def fallible_reverts() -> None:
+    """A resource cannot be brought back, as when somebody changed it by hand meanwhile (the knob `failing_reverts`)."""
+    patch.rewrite(
+        stacks._revert_update,
+        ("    try:\n        if _runs_on", "    try:\n        _may_revert()\n        if _runs_on"),
+        _may_revert=may_revert,
+    )
+
+
+def may_revert() -> None:
+    """Fails as often as was ordered."""
+    if KNOBS["failing_reverts"] > 0:
+        KNOBS["failing_reverts"] -= 1
+        raise ValueError("somebody changed it meanwhile")
 
 
 def marked_busy(original):
