@@ -197,8 +197,9 @@ impl Work {
                 None => Err(self.later("the rollback of an earlier update is gone on with")),
             };
         }
-        // CreateChangeSet had begun to make room.
-        let deletes = stack.status == Status::DeleteInProgress && self.is_last_own(&stack.arn).await?;
+        // CreateChangeSet had begun to make room. Where that failed, the next deploy cannot do it either.
+        let deletes = matches!(stack.status, Status::DeleteInProgress | Status::DeleteFailed)
+            && self.is_last_own(&stack.arn).await?;
         Ok(deletes.then_some(Left {
             stack: stack.arn,
             change_set: None,
@@ -598,6 +599,31 @@ mod tests {
             assert_eq!(error.name, ErrorName::CleanUpError, "{}", row.name);
             assert!(error.message.contains("`Table`"), "{}: {}", row.name, error.message);
             assert!(only_looks(&calls), "{}: {calls:?}", row.name);
+        }
+    }
+
+    /// `CreateChangeSet` deleted a leftover, and never came to its end.
+    #[tokio::test]
+    async fn a_deletion_to_make_room_that_failed_is_dirty_and_somebody_elses_is_not() {
+        let (mine, theirs) = (Marks::of("arn:execution").delete(), "theirs".to_owned());
+        for (token, is_found) in [(mine, true), (theirs, false)] {
+            let deletion = || events(&[("DELETE_FAILED", &token, "Table"), ("DELETE_IN_PROGRESS", &token, "")]);
+            let none = Answer::xml(
+                404,
+                "<ErrorResponse><Error><Code>ChangeSetNotFound</Code><Message>gone</Message></Error></ErrorResponse>",
+            );
+            let failed = || stack(Status::DeleteFailed);
+            let answers = vec![failed(), none, deletion(), failed(), deletion(), deletion()];
+            let (_server, work) = work(answers, Duration::from_secs(3)).await;
+            let found = work.find(&deployment(&json!({"name": "s"}), &Value::Null)).await;
+            let Some(found) = found.unwrap() else {
+                assert!(!is_found, "{token}");
+                continue;
+            };
+            assert!(is_found, "{token}");
+            let error = Box::pin(work.tidy(&found)).await.unwrap_err();
+            assert_eq!(error.name, ErrorName::CleanUpError);
+            assert!(error.message.contains("`Table`"), "{}", error.message);
         }
     }
 
