@@ -97,9 +97,10 @@ fn no_fault_breaks_a_law() {
     assert!(!writes || groups.len() >= 500, "{} cases", groups.len());
     let outcomes = workers.strike(&groups, choice.is_some());
     let all = watchdog::cases(&workers);
-    let watched = match words {
-        None if writes => all,
+    let watched = match choice.as_deref() {
         None => watchdog::chosen(all, FEW_OF_THE_WATCHDOG),
+        Some("all") => all,
+        Some("each") => watchdog::one_of_each(all),
         Some(words) => all
             .into_iter()
             .filter(|case| case.to_string().contains(words))

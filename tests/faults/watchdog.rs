@@ -196,7 +196,7 @@ fn calls_of(seen: &[Seen]) -> BTreeSet<Call> {
     calls
 }
 
-/// `count` of the cases, always the same ones, with every fault and everything that can be left among them; or all.
+/// `count` of the cases, always the same ones, with every fault and everything that can be left among them.
 pub(crate) fn chosen(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
     cases.sort_by_cached_key(|case| drawn(&case.to_string()));
     let mut seen = BTreeSet::new();
@@ -212,27 +212,43 @@ pub(crate) fn chosen(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
     chosen
 }
 
-/// Strikes each of them.
+/// One case of each call (by its action) and each fault; what is left is drawn.
+pub(crate) fn one_of_each(mut cases: Vec<Case>) -> Vec<Case> {
+    cases.sort_by_cached_key(|case| drawn(&case.to_string()));
+    let mut seen = BTreeSet::new();
+    cases.retain(|case| {
+        let action = case.strike.call.as_ref().map(|call| call.action.clone());
+        seen.insert((action, case.strike.kind))
+    });
+    cases
+}
+
+/// Strikes each of them; one whose fault did not strike, because the watchdog went another way, once more.
 pub(crate) fn strike(workers: &Workers, cases: &[Case]) -> Vec<Outcome> {
     workers.each(cases, |world, number, case| {
         Box::pin(async move {
-            let (application, execution) = case
-                .left
-                .prepare(world, &format!("watched-{number}-{}", case.left))
-                .await;
-            let mut runs = vec![world.watch(&execution, std::slice::from_ref(&case.strike)).await];
-            let mut broken = released_on_nothing_half_made(world, case.left, &application).await;
-            while runs.len() < RUNS && is_open(world, &application, &execution).await {
-                runs.push(world.watch(&execution, &[]).await);
+            let first = strike_once(world, &format!("watched-{number}-{}", case.left), case).await;
+            if first.struck || !first.broken.is_empty() {
+                return first;
             }
-            broken.extend(settled(world, case.left, &application, &runs).await);
-            Outcome {
-                case: case.clone(),
-                struck: runs.first().is_some_and(|run| run.struck),
-                broken,
-            }
+            strike_once(world, &format!("watched-{number}-{}-2", case.left), case).await
         })
     })
+}
+
+async fn strike_once(world: &World, project: &str, case: &Case) -> Outcome {
+    let (application, execution) = case.left.prepare(world, project).await;
+    let mut runs = vec![world.watch(&execution, std::slice::from_ref(&case.strike)).await];
+    let mut broken = released_on_nothing_half_made(world, case.left, &application).await;
+    while runs.len() < RUNS && is_open(world, &application, &execution).await {
+        runs.push(world.watch(&execution, &[]).await);
+    }
+    broken.extend(settled(world, case.left, &application, &runs).await);
+    Outcome {
+        case: case.clone(),
+        struck: runs.first().is_some_and(|run| run.struck),
+        broken,
+    }
 }
 
 async fn record(world: &World, application: &Application, execution: &str) -> BTreeMap<String, String> {
