@@ -345,6 +345,34 @@ async fn a_stack_that_is_deleted_underneath() {
     project.is_clean(&ran).await;
 }
 
+/// Somebody deletes the stack while it is being made, and that fails, too: what is half-made is nobody's to delete.
+#[tokio::test]
+async fn a_stack_whose_deletion_underneath_fails_is_dirty() {
+    let bucket = "  Store:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Delete\n    UpdateReplacePolicy: Delete\n";
+    let after_it = queues(60).replace(
+        "Queue0:\n    Type: AWS::SQS::Queue\n",
+        "Queue0:\n    Type: AWS::SQS::Queue\n    DependsOn: Store\n",
+    );
+    let project = Project::new("failures/half-deleted", &format!("{bucket}{after_it}"));
+    let deploy = project.start(&["deploy"]);
+    let bucket = project.until_resource("Store", "CREATE_COMPLETE").await;
+    let config = slow().config().await;
+    let put = aws_sdk_s3::Client::new(&config).put_object().bucket(&bucket);
+    put.key("kept").send().await.unwrap();
+    let delete = aws_sdk_cloudformation::Client::new(&config).delete_stack();
+    delete.stack_name(names::stack(&project.owner)).send().await.unwrap();
+    let ran = Ran::from(deploy.wait_with_output().unwrap());
+    let ran = ran.ends(
+        5,
+        &["`Store` (AWS::S3::Bucket)", "DELETE_FAILED", "fenrir unlock --reason"],
+    );
+    let end = project.end(&ran).await;
+    assert_eq!(end.error, "FailureDirty.StackError");
+    assert_eq!(project.status().await.as_deref(), Some("DELETE_FAILED"));
+    let lock = slow().lock(&project.owner).await.unwrap();
+    assert_eq!(lock["dirty"], "true");
+}
+
 /// Somebody deletes a queue by hand while its update is under way: the rollback cannot bring it back. The end is dirty;
 /// the queue is made again; `fenrir unlock`; the next deploy goes on with the rollback by itself, and succeeds.
 #[tokio::test]

@@ -174,6 +174,28 @@ class Gaps(unittest.TestCase):
         self.stack = next(self.names)
         self.assertEqual(self.deploy(template({"T": table}))[-1], "ROLLBACK_COMPLETE")
 
+    def test_a_bucket_with_something_in_it_is_not_deleted(self):
+        self.deploy(template({"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "full"}}}))
+        self.s3.put_object(Bucket="full", Key="a", Body=b"b")
+        self.cloudformation.delete_stack(StackName=self.stack)
+        self.assertEqual(self.settled()[-1], "DELETE_FAILED")
+        self.s3.delete_object(Bucket="full", Key="a")
+        stack = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]["StackId"]
+        self.cloudformation.delete_stack(StackName=self.stack)
+        self.cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.1})
+
+    def test_a_rollback_fails_where_a_resource_cannot_be_brought_back(self):
+        def queue(seconds: int) -> dict:
+            return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "unsteady", "VisibilityTimeout": seconds}}
+        self.deploy(template({"A": queue(30)}))
+        self.aws.control("knobs", {"failing_reverts": 1})
+        broken = {**queue(99999), "DependsOn": "A"}
+        broken["Properties"] = {"VisibilityTimeout": 99999}
+        wanted = template({"A": queue(31), "B": broken})
+        self.assertEqual(self.deploy(wanted, "UPDATE", "second")[-1], "UPDATE_ROLLBACK_FAILED")
+        self.cloudformation.continue_update_rollback(StackName=self.stack)
+        self.assertEqual(self.settled()[-1], "UPDATE_ROLLBACK_COMPLETE")
+
     def test_a_bucket_that_a_deleted_stack_has_kept_is_taken_in_again(self):
         bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": "kept-by-a-stack"}}
         cloudformation = self.aws.client("cloudformation")

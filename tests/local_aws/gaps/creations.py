@@ -1,4 +1,5 @@
-"""What CloudFormation can't create or update: code that is not there, a name that is taken, a resource that is gone."""
+"""What CloudFormation can't create, update or delete: code that is not there, a name that is taken, a resource that is gone,
+a bucket with something in it."""
 
 from contextvars import ContextVar
 
@@ -39,6 +40,21 @@ def close() -> None:
     patch.everywhere(provisioners._update_resource, only_what_is_there(provisioners._update_resource))
     patch.everywhere(stacks._deploy_stack_async, telling_imports(stacks._deploy_stack_async))
     patch.everywhere(stacks._validation_errors, but_for_imports(stacks._validation_errors))
+    bucket = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    bucket["delete"] = only_empty(bucket["delete"])
+
+
+def only_empty(original):
+    """A bucket that something lies in is not deleted.
+
+    Source: CloudFormation template reference, AWS::S3::Bucket: "You can only delete empty buckets. Deletion fails for
+    buckets that have contents."
+    """
+    def delete(name, properties):
+        if s3._buckets.get(name, {}).get("objects"):
+            raise ValueError("The bucket you tried to delete is not empty")
+        original(name, properties)
+    return delete
 
 
 def telling_imports(original):
