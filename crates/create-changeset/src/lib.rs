@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Head, Manifest, StackAction, Wait};
+use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Head, Manifest, Operation, StackAction, Wait};
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
@@ -98,6 +98,7 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         name: deployment.stack.name.clone(),
         owner,
         patience: env.patience(PATIENCE),
+        is_plan: head.operation == Operation::Plan,
     };
     let (action, made) = match work.prepare().await? {
         Prepared::Made(made) => (StackAction::Create, made),
@@ -145,6 +146,8 @@ struct Work {
     name: String,
     owner: Owner,
     patience: Duration,
+    /// Nothing that is there is changed.
+    is_plan: bool,
 }
 
 impl Work {
@@ -174,6 +177,7 @@ impl Work {
     /// An update that could not be rolled back: often what was in the way is gone by now.
     async fn recover(&self, stack: &Stack) -> Result<Prepared, StepError> {
         self.check_owner(stack)?;
+        self.check_may_change(stack, "goes on with the rollback")?;
         let tried = self
             .stacks
             .has_recovered(&stack.arn, &self.marks.recover_before())
@@ -241,6 +245,9 @@ impl Work {
             }
         }
         self.check_unfinished(stack).await?;
+        if stack.status != Status::ReviewInProgress {
+            self.check_may_change(stack, "deletes it, since it never completed, and makes it anew")?;
+        }
         tracing::info!(stack = stack.arn, status = %stack.status, "deleting a stack that never completed");
         let deleted = self.stacks.delete_stack(&stack.arn, &self.owner, &self.marks).await;
         deleted.map_err(|fault| fault.into_step(ErrorName::StackError, &self.doing("deleting", stack)))?;
@@ -271,6 +278,19 @@ impl Work {
             "is in status `{}`, and its events do not show that it never completed, so Fenrir does not delete it; look \
              at it in the CloudFormation console, delete it if nothing in it is needed, then run `fenrir \
              deploy` again",
+            stack.status
+        );
+        Err(self.refusal(&words))
+    }
+
+    /// A stack under review is nothing yet, and a plan makes one itself. Whatever else a deploy does first, a plan leaves.
+    fn check_may_change(&self, stack: &Stack, first: &str) -> Result<(), StepError> {
+        if !self.is_plan {
+            return Ok(());
+        }
+        let words = format!(
+            "is in status `{}`, in which CloudFormation makes no change set, and a plan changes nothing; `fenrir deploy` \
+             first {first}",
             stack.status
         );
         Err(self.refusal(&words))
@@ -422,7 +442,7 @@ fn reading(fault: Fault, what: &str) -> StepError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use fenrir_core::deployment::{Operation, Pointer};
+    use fenrir_core::deployment::Pointer;
     use fenrir_stacks::status::TABLE;
     use fenrir_testkit::{Answer, Recorded};
 
@@ -484,6 +504,10 @@ mod tests {
 
     /// What the step prepares, and which calls it makes for it.
     async fn prepare(answers: Vec<Answer>) -> (Result<Prepared, StepError>, Vec<String>) {
+        prepare_for(false, answers).await
+    }
+
+    async fn prepare_for(is_plan: bool, answers: Vec<Answer>) -> (Result<Prepared, StepError>, Vec<String>) {
         let server = Recorded::start(answers);
         let work = Work {
             stacks: Stacks::new(&server.config().await),
@@ -491,6 +515,7 @@ mod tests {
             name: "s".to_owned(),
             owner: owner(),
             patience: PATIENCE,
+            is_plan,
         };
         let prepared = Box::pin(work.prepare()).await;
         let calls = server.requests().into_iter().map(|request| request.operation);
@@ -547,6 +572,26 @@ mod tests {
                     assert!(!calls.iter().any(|call| call.starts_with("Delete")), "{calls:?}");
                 }
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plan_deletes_no_stack_and_goes_on_with_no_rollback() {
+        for row in &TABLE {
+            let words = match (row.prepare, row.status) {
+                (Prepare::Replace, status) if status != Status::ReviewInProgress => "deletes it",
+                (Prepare::Recover, _) => "goes on with the rollback",
+                _ => continue,
+            };
+            let unfinished = events(&[(row.name, ""), ("REVIEW_IN_PROGRESS", "")]);
+            let (prepared, calls) = prepare_for(true, vec![stack(row.status, "p"), unfinished]).await;
+            let error = prepared.err().unwrap();
+            assert!(error.message.contains(words), "{}: {}", row.name, error.message);
+            assert!(
+                calls.iter().all(|call| call.starts_with("Describe")),
+                "{}: {calls:?}",
+                row.name
+            );
         }
     }
 

@@ -436,7 +436,8 @@ pub fn document() -> String {
          To replace is to delete and to create anew. It takes the release's own tags (a stack under review has none \
          yet: there the generated name and no resource at all), and events that reach back to the stack's birth and \
          show that it never stood whole. Otherwise CreateChangeSet refuses. To go on with a rollback is \
-         `ContinueUpdateRollback` that skips nothing; where it fails again, CreateChangeSet refuses too.\n\n\
+         `ContinueUpdateRollback` that skips nothing; where it fails again, CreateChangeSet refuses too. A \
+         plan does neither: it is refused, and says what a deploy would do first.\n\n\
          Change sets that an earlier deploy left are removed. The deploy's own one, when another change set outdated it, is \
          made anew once.\n\n\
          | status | Lock | CreateChangeSet | WaitExecute | CleanUp | what a person can do |\n\
