@@ -1,6 +1,6 @@
 //! What the steps at both ends of the machine measure.
 
-use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Failure, Progress, Times};
+use fenrir_core::deployment::{Caught, ChangeSet, ChangeSetStatus, Deployment, Failure, Progress, Times};
 use fenrir_core::error::ErrorName;
 use fenrir_core::keys;
 use fenrir_lambda::Environment;
@@ -61,6 +61,26 @@ async fn a_refusal_counts_by_rule_and_by_project_only_when_it_is_proven() {
             .iter()
             .all(|line| line.starts_with("Deploys 1 REFUSED") || line.starts_with("Refusals 1 F0"))
     );
+}
+
+#[tokio::test]
+async fn a_breakdown_of_validate_counts_when_it_is_recorded() {
+    let world = World::start().await;
+    let env = world.environment(&validate::STEP);
+    let release = application().upload(&world.config, "release-1").await;
+    world
+        .aws
+        .order_faults(&json!([{"action": "s3:PutObject", "fault": "denied", "times": 2}]));
+    let broke_down = validate::run(&env, World::handed("release-1", release.clone())).await;
+    assert_eq!(broke_down.unwrap_err().name, ErrorName::InternalError);
+    assert!(measured(&env).is_empty(), "it may be tried again");
+    let mut start = World::handed("release-1", release);
+    start.broke_down = Some(Caught {
+        error: "InternalError".to_owned(),
+        cause: String::new(),
+    });
+    validate::answer(&env, start).await.unwrap();
+    assert_eq!(measured(&env), ["Deploys 1 REFUSED team/app"]);
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! The step Validate.
 
-use fenrir_core::deployment::{Manifest, ManifestAt};
+use fenrir_core::deployment::{Caught, Manifest, ManifestAt, Start};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::keys;
 use fenrir_core::problem::Problem;
 use fenrir_store::Status;
 use fenrir_store::objects::hex_sha256;
 use serde_json::{Value, json};
+use validate::Answered;
 
 use crate::world::{BUCKET, World, application, execution, owner, record};
 
@@ -327,6 +328,116 @@ async fn a_store_that_is_away_is_tried_again_and_refuses_nobody() {
     let error = world.validate_release("release-1", release).await.unwrap_err();
     assert_eq!(error.name, ErrorName::TransientError, "{error}");
     assert_eq!(world.records().get(&owner(), "release-1").await.unwrap(), None);
+}
+
+/// What a catcher of the state machine makes of an error.
+fn caught(error: &StepError) -> Caught {
+    Caught {
+        error: error.name.to_string(),
+        cause: json!({"errorType": error.name.to_string(), "errorMessage": error.message}).to_string(),
+    }
+}
+
+/// What the state `RecordBreakdown` makes of a breakdown.
+async fn recorded(world: &World, name: &str, release: Value, broke_down: Caught) -> Result<bool, StepError> {
+    let start = Start {
+        broke_down: Some(broke_down),
+        ..World::handed(name, release)
+    };
+    match validate::answer(&world.environment(&validate::STEP), start).await? {
+        Answered::Recorded { recorded } => Ok(recorded),
+        Answered::Begun(deployment) => panic!("it begins {deployment:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_proven_release_that_validate_breaks_down_with_is_recorded_and_may_still_start() {
+    let world = World::start().await;
+    let release = application().upload(&world.config, "release-1").await;
+    // The release is read and proven, and then the artifact cannot be.
+    let artifact_away = || {
+        world
+            .aws
+            .order_faults(&json!([{"action": "s3:GetObject", "fault": "unavailable", "skip": 1, "times": 40}]))
+    };
+    artifact_away();
+    let error = world.validate_release("release-1", release.clone()).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::TransientError, "{error}");
+    assert_eq!(
+        world.records().get(&owner(), "release-1").await.unwrap(),
+        None,
+        "the machine tries it again, and nobody is told that it failed"
+    );
+    artifact_away();
+    assert!(
+        recorded(&world, "release-1", release.clone(), caught(&error))
+            .await
+            .unwrap()
+    );
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!(
+        (record.status, record.error.as_deref()),
+        (Status::Refused, Some("TransientError"))
+    );
+    let cause = record.cause.unwrap();
+    for words in [
+        "before anything was changed",
+        "`s3:GetObject` did not go through",
+        "run `fenrir deploy` again",
+    ] {
+        assert!(cause.contains(words), "`{words}` is not in: {cause}");
+    }
+
+    // Its answer may be lost, and it runs again. What the same execution begins afterwards counts.
+    world.aws.order_faults(&json!([]));
+    assert!(
+        recorded(&world, "release-1", release.clone(), caught(&error))
+            .await
+            .unwrap()
+    );
+    let deployment = world.validate_release("release-1", release).await.unwrap();
+    lock::run(&world.environment(&lock::STEP), deployment).await.unwrap();
+    let record = world.records().get(&owner(), "release-1").await.unwrap().unwrap();
+    assert_eq!(record.status, Status::Started);
+}
+
+#[tokio::test]
+async fn a_breakdown_of_a_release_that_is_not_proven_writes_nothing() {
+    let world = World::start().await;
+    let release = application().upload(&world.config, "release-1").await;
+    let timed_out = || Caught {
+        error: "Sandbox.Timedout".to_owned(),
+        cause: "Task timed out after 900 seconds".to_owned(),
+    };
+    // Nobody stored it; another is stored; it is no release at all.
+    let (mut other, mut changed) = (release.clone(), release.clone());
+    other["release_id"] = json!("release-2");
+    changed["timeout"] = json!(700);
+    for (name, unproven) in [("release-2", other), ("release-1", changed), ("release-1", json!("{"))] {
+        assert!(!recorded(&world, name, unproven, timed_out()).await.unwrap(), "{name}");
+        assert_eq!(world.records().get(&owner(), name).await.unwrap(), None, "{name}");
+    }
+    // The id is another execution's.
+    let mut earlier = record("release-1", Status::Success);
+    earlier.execution = execution("earlier");
+    world.records().write(&owner(), &earlier).await.unwrap();
+    assert!(
+        !recorded(&world, "release-1", release.clone(), timed_out())
+            .await
+            .unwrap()
+    );
+    assert_eq!(world.records().get(&owner(), "release-1").await.unwrap(), Some(earlier));
+    // Nobody can look: that is no proof either.
+    world
+        .aws
+        .order_faults(&json!([{"action": "s3:GetObject", "fault": "denied", "times": 40}]));
+    let error = recorded(&world, "release-1", release, timed_out()).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::InternalError, "{error}");
+    assert_eq!(
+        world.calls_of("dynamodb:PutItem"),
+        0,
+        "the end of the earlier one was a transaction"
+    );
 }
 
 #[tokio::test]

@@ -229,6 +229,7 @@ impl World {
                 started_at: timestamp::format(OffsetDateTime::now_utc() - Duration::seconds(1)),
             },
             release,
+            broke_down: None,
         }
     }
 

@@ -20,13 +20,14 @@ use fenrir_core::deployment::{Deployment, Failure, Start, cut};
 use fenrir_core::error::{ErrorName, StepError};
 use fenrir_lambda::{Environment, Settings, Step};
 use fenrir_testkit::{Application, Deployer, Ended, Failed, Machine, Run, Task, root};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What a second of a Wait state and of a retry pause lasts, as on the local Step Functions.
-const WAIT_SCALE: f64 = 0.1;
+pub const WAIT_SCALE: f64 = 0.1;
 
 /// The steps, by the name that the definition's substitution gives them.
 pub const STEPS: [(&str, &Step); 8] = [
@@ -154,34 +155,32 @@ impl Steps {
 
     /// Does what `fenrir_lambda::serve` does with an event.
     pub async fn invoke(&self, step: &str, event: Value) -> Answer {
-        let answer = if step == watchdog::STEP.name {
-            let report = self.watch(event).await;
-            report.map(|report| serde_json::to_value(report).unwrap())
-        } else {
-            let deployment = self.answer(step, event).await;
-            deployment.map(|deployment| serde_json::to_value(deployment).unwrap())
+        let env = &self.environments[step];
+        let answer = match step {
+            "validate" => to_value(Box::pin(async { validate::answer(env, decode::<Start>(event)?).await }).await),
+            "watchdog" => to_value(Box::pin(async { watchdog::run(env, decode(event)?).await }).await),
+            _ => to_value(self.go_on(step, event).await),
         };
         answer.map_err(|error| Failed::of_lambda(error.name.as_str(), &cut(&error.message, Failure::CAUSE_LIMIT)))
     }
 
-    async fn watch(&self, event: Value) -> Result<watchdog::Report, StepError> {
-        Box::pin(watchdog::run(&self.environments[watchdog::STEP.name], decode(event)?)).await
-    }
-
-    async fn answer(&self, step: &str, event: Value) -> Result<Deployment, StepError> {
-        let env = &self.environments[step];
+    async fn go_on(&self, step: &str, event: Value) -> Result<Deployment, StepError> {
+        let (env, deployment) = (&self.environments[step], decode(event)?);
         match step {
-            "validate" => Box::pin(validate::run(env, decode::<Start>(event)?)).await,
-            "lock" => Box::pin(lock::run(env, decode(event)?)).await,
-            "create-changeset" => Box::pin(create_changeset::run(env, decode(event)?)).await,
-            "wait-changeset" => Box::pin(wait_changeset::run(env, decode(event)?)).await,
-            "execute" => Box::pin(execute::run(env, decode(event)?)).await,
-            "wait-execute" => Box::pin(wait_execute::run(env, decode(event)?)).await,
-            "cleanup" => Box::pin(cleanup::run(env, decode(event)?)).await,
-            "release-lock" => Box::pin(release_lock::run(env, decode(event)?)).await,
+            "lock" => Box::pin(lock::run(env, deployment)).await,
+            "create-changeset" => Box::pin(create_changeset::run(env, deployment)).await,
+            "wait-changeset" => Box::pin(wait_changeset::run(env, deployment)).await,
+            "execute" => Box::pin(execute::run(env, deployment)).await,
+            "wait-execute" => Box::pin(wait_execute::run(env, deployment)).await,
+            "cleanup" => Box::pin(cleanup::run(env, deployment)).await,
+            "release-lock" => Box::pin(release_lock::run(env, deployment)).await,
             other => panic!("no step `{other}`"),
         }
     }
+}
+
+fn to_value(answer: Result<impl Serialize, StepError>) -> Result<Value, StepError> {
+    answer.map(|answer| serde_json::to_value(answer).unwrap())
 }
 
 fn decode<I: DeserializeOwned>(event: Value) -> Result<I, StepError> {

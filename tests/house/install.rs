@@ -96,8 +96,8 @@ fn only_the_machine_runs_steps() {
     let house = template("template.yml");
     let machine = machine();
     let steps: BTreeSet<&str> = members(&machine["States"])
-        .filter(|(_, state)| state["Type"] == "Task")
-        .map(|(name, _)| &house["Resources"][format!("{name}Function")]["Properties"]["FunctionName"])
+        .filter_map(|(_, state)| state["Resource"].as_str()?.strip_prefix("${")?.strip_suffix("Arn}"))
+        .map(|function| &house["Resources"][function]["Properties"]["FunctionName"])
         .map(|name| name.as_str().unwrap())
         .collect();
     assert_eq!(named, steps);

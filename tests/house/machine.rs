@@ -37,6 +37,15 @@ const AWS_ERRORS: [&str; 11] = [
     "States.Timeout",
 ];
 
+/// Task that is a second errand of another one's function.
+const ERRANDS: [(&str, &str); 1] = [("RecordBreakdown", "Validate")];
+
+/// The step whose function a task is.
+fn step_of(task: &str) -> &str {
+    let errand = ERRANDS.iter().find(|(name, _)| *name == task);
+    errand.map_or(task, |(_, step)| step)
+}
+
 /// The longest deploy, in seconds: the largest `timeout` of a release.
 const LONGEST: u64 = 43_200;
 
@@ -96,11 +105,12 @@ fn every_task_is_a_function_of_the_template_and_a_crate() {
     let given = &resources["StateMachine"]["Properties"]["DefinitionSubstitutions"];
     let tasks = of_type(&machine, "Task");
     let names: BTreeSet<&str> = tasks.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, STEPS.iter().map(|(name, _)| *name).collect());
+    assert_eq!(names, STEPS.iter().chain(&ERRANDS).map(|(name, _)| *name).collect());
+    for (name, task) in tasks {
+        assert_eq!(task["Resource"], format!("${{{}FunctionArn}}", step_of(name)), "{name}");
+    }
     assert_eq!(members(given).count(), STEPS.len(), "a substitution that no state uses");
     for (name, crate_name) in STEPS {
-        let resource = machine["States"][name]["Resource"].as_str().unwrap();
-        assert_eq!(resource, format!("${{{name}FunctionArn}}"));
         let function = format!("{name}Function");
         assert_eq!(
             given[format!("{function}Arn")],
@@ -121,7 +131,7 @@ fn every_task_has_a_timeout_beyond_its_functions() {
     // Below it, the function could still be at work while the machine tries again or goes on.
     let (machine, template) = (machine(), template("template.yml"));
     for (name, task) in of_type(&machine, "Task") {
-        let function = &template["Resources"][format!("{name}Function")]["Properties"];
+        let function = &template["Resources"][format!("{}Function", step_of(name))]["Properties"];
         let seconds = task["TimeoutSeconds"].as_u64().unwrap();
         assert!(seconds > function["Timeout"].as_u64().unwrap(), "{name}");
     }
@@ -164,12 +174,13 @@ fn every_task_catches_everything_last() {
         let last = catchers.last().unwrap();
         assert_eq!(texts(&last["ErrorEquals"]), ["States.ALL"], "{name}");
         for catcher in catchers {
-            // A refusal replaces the state: a client's input need not be an object, and with the error beside it could
-            // grow beyond what a state may hold, which nothing catches.
-            let wanted = if catcher["Next"] == "WasReasonGiven?" {
-                "$"
-            } else {
-                "$.error"
+            let wanted = match (name, catcher["Next"].as_str().unwrap()) {
+                // How Validate broke down stays the reason, whether it could be recorded or not.
+                ("RecordBreakdown", _) => Value::Null,
+                // A refusal replaces the state: a client's input need not be an object, and with the error beside it
+                // could grow beyond what a state may hold, which nothing catches.
+                (_, "WasReasonGiven?" | "RecordBreakdown") => json!("$"),
+                _ => json!("$.error"),
             };
             assert_eq!(catcher["ResultPath"], wanted, "{name}");
         }
@@ -202,9 +213,13 @@ fn every_error_of_every_step_goes_where_the_design_says() {
         .into_iter()
         .chain(["States.Timeout", "Lambda.Unknown"])
     {
-        for (step, _) in STEPS {
+        for (step, _) in STEPS.iter().chain(&ERRANDS).copied() {
             let wanted = match (step, error) {
-                ("Validate", _) | ("Lock", "LockExistsError") => "WasReasonGiven?",
+                ("Validate", "BadReleaseError") | ("RecordBreakdown", _) | ("Lock", "LockExistsError") => {
+                    "WasReasonGiven?"
+                }
+                // Validate records its refusals itself; that it broke down it cannot know.
+                ("Validate", _) => "RecordBreakdown",
                 ("Lock", _) => "NothingWasTouched",
                 ("CleanUp", _) => "ReleaseLock",
                 // Not a verdict: the truth is read from the stack. Without the lock nothing was touched.
@@ -220,6 +235,22 @@ fn every_error_of_every_step_goes_where_the_design_says() {
             );
         }
     }
+}
+
+#[test]
+fn a_breakdown_that_is_recorded_ends_as_one_that_is_not() {
+    let task = &machine()["States"]["RecordBreakdown"];
+    assert_eq!(task["Next"], caught(task, "InternalError")["Next"]);
+    assert_eq!(task.get("ResultPath"), Some(&Value::Null), "the reason stays");
+    let validate = &machine()["States"]["Validate"]["Parameters"];
+    let given = &task["Parameters"];
+    // The same execution and release, though its own input is the error by now; both are proven again.
+    assert_eq!(given["execution"], validate["execution"]);
+    assert_eq!(
+        (&validate["release.$"], &given["release.$"]),
+        (&json!("$"), &json!("$$.Execution.Input"))
+    );
+    assert_eq!(given["broke_down.$"], "$");
 }
 
 #[test]

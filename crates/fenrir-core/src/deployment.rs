@@ -22,6 +22,9 @@ pub struct Start {
     pub execution: StartedExecution,
     /// The execution's whole input, as the client sent it. Nothing in it is believed before it is proven.
     pub release: Value,
+    /// How Validate itself broke down, when that is to be recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broke_down: Option<Caught>,
 }
 
 /// The execution as the context object names it (`$$.Execution`).

@@ -220,7 +220,7 @@ impl<'a> Machine<'a> {
             self.pass_time(|pace| pace.0);
             match task(input).await {
                 Ok(result) => {
-                    let output = put(state["ResultPath"].as_str().unwrap_or("$"), data, result);
+                    let output = put(state, data, result);
                     return Ok((output, state["Next"].as_str().map(str::to_owned)));
                 }
                 Err(failed) => match retry(state, &failed, &mut tries) {
@@ -234,7 +234,7 @@ impl<'a> Machine<'a> {
             return Err(failed);
         };
         let error = json!({"Error": failed.error, "Cause": failed.cause});
-        let output = put(catcher["ResultPath"].as_str().unwrap_or("$"), data, error);
+        let output = put(catcher, data, error);
         Ok((output, catcher["Next"].as_str().map(str::to_owned)))
     }
 
@@ -288,7 +288,7 @@ fn pass(state: &Value, data: Value, context: &Context) -> Result<Value, Failed> 
         Some(result) => result.clone(),
         None => parameters(state, input, context)?,
     };
-    Ok(put(state["ResultPath"].as_str().unwrap_or("$"), data, result))
+    Ok(put(state, data, result))
 }
 
 fn input_of(state: &Value, data: &Value, context: &Context) -> Result<Value, Failed> {
@@ -410,8 +410,13 @@ fn select<'v>(path: &str, data: &'v Value, context: &'v Context) -> Option<&'v V
         .try_fold(root, |value, part| value.get(part))
 }
 
-/// `ResultPath`.
-fn put(path: &str, data: Value, result: Value) -> Value {
+/// `ResultPath` of a state or a catcher: where the result goes. Without one it replaces the input, and with `null` it is
+/// discarded.
+fn put(rule: &Value, data: Value, result: Value) -> Value {
+    if rule.get("ResultPath").is_some_and(Value::is_null) {
+        return data;
+    }
+    let path = rule["ResultPath"].as_str().unwrap_or("$");
     let fields: Vec<&str> = path
         .trim_start_matches('$')
         .split('.')
@@ -536,8 +541,11 @@ mod tests {
 
     #[test]
     fn results_are_put_where_the_path_says() {
-        assert_eq!(put("$.a.b", json!({"c": 1}), json!(2)), json!({"c": 1, "a": {"b": 2}}));
-        assert_eq!(put("$", json!({"c": 1}), json!(2)), json!(2));
+        let put = |rule: Value| put(&rule, json!({"c": 1}), json!(2));
+        assert_eq!(put(json!({"ResultPath": "$.a.b"})), json!({"c": 1, "a": {"b": 2}}));
+        assert_eq!(put(json!({"ResultPath": "$"})), json!(2));
+        assert_eq!(put(json!({})), json!(2));
+        assert_eq!(put(json!({"ResultPath": null})), json!({"c": 1}));
     }
 
     #[test]

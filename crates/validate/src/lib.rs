@@ -5,8 +5,12 @@
 //! the owner's prefix, which only that owner may write. Only a proven release is recorded when it is refused, so that
 //! nobody can write into another's history. Then the account is entered: where it cannot be, no later step could clean up.
 //! Then every artifact is hashed and pinned, owners are asked for, and the policy judges.
+//!
+//! When Validate breaks down, which try was the last is known to the state machine only. It then calls the same function
+//! once more, to record that (the state `RecordBreakdown`).
 
 mod artifacts;
+mod breakdown;
 mod proof;
 mod refusal;
 
@@ -20,7 +24,7 @@ use fenrir_core::problem::{Problem, Severity};
 use fenrir_core::release::{Release, TEMPLATE_LIMIT};
 use fenrir_core::template::Document;
 use fenrir_core::{codes, names, timestamp};
-use fenrir_lambda::{Environment, Step};
+use fenrir_lambda::{Answer, Environment, Step};
 use fenrir_owners::Owners;
 use fenrir_store::Objects;
 use serde::Serialize;
@@ -56,6 +60,34 @@ pub const STEP: Step = Step {
     own_actions: OWN_ACTIONS,
     deployer_actions: DEPLOYER_ACTIONS,
 };
+
+/// What the function answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answered {
+    /// To Validate: the deployment that begins.
+    Begun(Box<Deployment>),
+    /// To `RecordBreakdown`.
+    Recorded {
+        /// Whether there is a record now; there is none when nobody has proven the release.
+        recorded: bool,
+    },
+}
+
+impl Answer for Answered {}
+
+/// What the state machine calls: Validate, or after it has broken down the record of that.
+///
+/// # Errors
+/// As [`run`]; `TransientError` and `InternalError` when nothing could be recorded.
+pub async fn answer(env: &Environment, start: Start) -> Result<Answered, StepError> {
+    if let Some(broke_down) = &start.broke_down {
+        let recorded = breakdown::record(env, &start, broke_down).await?;
+        return Ok(Answered::Recorded { recorded });
+    }
+    let deployment = run(env, start).await?;
+    Ok(Answered::Begun(Box::new(deployment)))
+}
 
 /// Validates what the client sent.
 ///

@@ -1,6 +1,6 @@
-//! The Lambda of the state Validate.
+//! The Lambda of the states Validate and `RecordBreakdown`.
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), fenrir_lambda::Error> {
-    fenrir_lambda::serve(&validate::STEP, validate::run).await
+    fenrir_lambda::serve(&validate::STEP, validate::answer).await
 }

@@ -1,5 +1,6 @@
 //! How a refusal is said: enough on one screen to mend the release, and where all of it is.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use fenrir_core::deployment::{Pointer, Start, cut};
@@ -34,10 +35,38 @@ pub(crate) async fn recorded(
     proven: &Proven,
     problems: Vec<Problem>,
 ) -> Result<StepError, StepError> {
-    let Proven { head, release } = proven;
-    let objects = Objects::new(&env.own_in(&head.owner.aws_region));
+    let objects = Objects::new(&env.own_in(&proven.head.owner.aws_region));
     let stored = crate::put(&objects, proven, "problems.json", crate::bytes(&problems)?).await?;
     let refusal = StepError::new(ErrorName::BadReleaseError, text(&problems, Some(&stored)));
+    let refused = Refused {
+        error: refusal.name.to_string(),
+        cause: refusal.message.clone(),
+        stored: [("problems".to_owned(), stored)].into(),
+    };
+    record(env, start, proven, refused).await?;
+    env.measure_refusal(&problems);
+    Ok(refusal)
+}
+
+/// Why a proven release went no further than Validate.
+pub(crate) struct Refused {
+    pub(crate) error: String,
+    pub(crate) cause: String,
+    /// What of it lies in S3.
+    pub(crate) stored: BTreeMap<String, Pointer>,
+}
+
+/// Records that a proven release went no further. The same execution may write over it.
+///
+/// # Errors
+/// When it could not be recorded.
+pub(crate) async fn record(
+    env: &Environment,
+    start: &Start,
+    proven: &Proven,
+    refused: Refused,
+) -> Result<(), StepError> {
+    let Proven { head, release } = proven;
     let record = Record {
         release_id: head.release_id.clone(),
         status: Status::Refused,
@@ -50,9 +79,9 @@ pub(crate) async fn recorded(
         stack: names::stack(&head.owner()),
         stack_arn: None,
         no_changes: false,
-        error: Some(refusal.name.to_string()),
-        cause: Some(refusal.message.clone()),
-        stored: [("problems".to_owned(), stored)].into(),
+        error: Some(refused.error),
+        cause: Some(refused.cause),
+        stored: refused.stored,
         unlocked: None,
     };
     Records::new(env.own(), &env.settings().releases_table)
@@ -60,8 +89,7 @@ pub(crate) async fn recorded(
         .await
         .map_err(|error| error.into_step(ErrorName::InternalError, "recording the refusal"))?;
     env.measure(&Measure::Ended(head, Ended::Refused));
-    env.measure_refusal(&problems);
-    Ok(refusal)
+    Ok(())
 }
 
 /// The text of a refusal, within [`fenrir_core::deployment::Failure::CAUSE_LIMIT`].
