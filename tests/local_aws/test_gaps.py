@@ -324,6 +324,15 @@ class Gaps(unittest.TestCase):
         execution = self.aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
         self.assertIn("not authorized", self.ended(execution)["cause"])
 
+    def test_a_task_whose_function_may_not_be_invoked_is_caught(self):
+        caught = [{"ErrorEquals": ["Lambda.AWSLambdaException"], "ResultPath": "$.error", "Next": "End"}]
+        task = {"Type": "Task", "Resource": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:missing", "Catch": caught, "End": True}
+        machine = self.machine("forgiving", StartAt="T", States={"T": task, "End": {"Type": "Succeed"}})
+        started = self.aws.client("stepfunctions").start_execution(stateMachineArn=machine, input="{}")
+        ended = self.ended(started["executionArn"])
+        self.assertEqual(ended["status"], "SUCCEEDED", ended)
+        self.assertIn("not authorized to perform: lambda:InvokeFunction", json.loads(ended["output"])["error"]["Cause"])
+
     def rule(self, name: str, target: str) -> str:
         events = self.aws.client("events")
         arn = events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))["RuleArn"]

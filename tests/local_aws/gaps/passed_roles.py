@@ -1,5 +1,6 @@
 """Roles that are handed to a service: who hands one over must be allowed to, and Step Functions works with its own."""
 
+import contextvars
 import hashlib
 
 from ministack.core.iam_actions import access_denied_response
@@ -10,6 +11,8 @@ from ministack.services.cloudformation import handlers, helpers
 
 from . import front, patch
 
+# The role of the state machine whose task runs.
+ROLE: contextvars.ContextVar[str] = contextvars.ContextVar("role", default="")
 PASSED_TO_CLOUDFORMATION = {"iam:PassedToService": "cloudformation.amazonaws.com"}
 
 
@@ -17,6 +20,7 @@ def close() -> None:
     for action in ("CreateChangeSet", "DeleteStack"):
         patch.action(handlers._ACTION_HANDLERS, action)(pass_role)
     patch.everywhere(stepfunctions._execute_task, with_machine_role(stepfunctions._execute_task))
+    patch.everywhere(stepfunctions._invoke_resource, permitted(stepfunctions._invoke_resource))
 
 
 def pass_role(original, params):
@@ -34,20 +38,27 @@ def pass_role(original, params):
 
 
 def with_machine_role(original):
-    """A task that invokes a function does so with the state machine's role.
+    """A task that invokes a function does so with the state machine's role. Who may not has a task that failed, and Retry
+    and Catch are for it as for any other.
 
-    Source: Step Functions developer guide, "IAM policies for calling Lambda".
+    Source: Step Functions developer guide, "IAM policies for calling Lambda" and "Handling errors" (Lambda.AWSLambdaException).
     """
     def execute_task(state, data, execution, context):
-        machine = stepfunctions._state_machines[execution["stateMachineArn"]]
-        resource = state.get("Resource", "")
-        if ":lambda:" in resource and ":function:" in resource:
-            denied = enforce(session_of(machine["roleArn"]), "lambda:InvokeFunction", "lambda", get_region(), resource_arn=resource)
-            if denied:
-                raise stepfunctions._ExecutionError(
-                    "Lambda.AWSLambdaException", f"{machine['roleArn']} is not authorized to perform: lambda:InvokeFunction on {resource}")
+        ROLE.set(stepfunctions._state_machines[execution["stateMachineArn"]]["roleArn"])
         return original(state, data, execution, context)
     return execute_task
+
+
+def permitted(original):
+    def invoke_resource(resource, data):
+        role = ROLE.get()
+        if ":lambda:" in resource and ":function:" in resource:
+            denied = enforce(session_of(role), "lambda:InvokeFunction", "lambda", get_region(), resource_arn=resource)
+            if denied:
+                raise stepfunctions._ExecutionError(
+                    "Lambda.AWSLambdaException", f"{role} is not authorized to perform: lambda:InvokeFunction on {resource}")
+        return original(resource, data)
+    return invoke_resource
 
 
 def session_of(role: str) -> str:
