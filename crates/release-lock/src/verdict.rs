@@ -50,7 +50,8 @@ fn cause(deployment: &Deployment) -> String {
         message => message,
     });
     let what = match (failure, error) {
-        (Some(failure), Some(error)) if failure != error => format!("{failure}; afterwards: {error}"),
+        // An error of Execute is part of what WaitExecute finds out.
+        (Some(failure), Some(error)) if !failure.contains(&error) => format!("{failure}; afterwards: {error}"),
         (Some(words), _) | (None, Some(words)) => words,
         (None, None) => "the deploy ended without success and without a reason: a fault of Fenrir".to_owned(),
     };
@@ -215,6 +216,22 @@ mod tests {
             "{cause}"
         );
         assert!(!cause.contains("unlock"), "{cause}");
+    }
+
+    #[test]
+    fn what_the_failure_tells_is_not_told_again() {
+        let mut deployment = deployment();
+        deployment.cleaned = true;
+        deployment.failure = Some(Failure::new(
+            ErrorName::StackError,
+            "it was not executed: a right is missing",
+        ));
+        deployment.error = Some(caught("InternalError", "a right is missing"));
+        let cause = verdict(&deployment).cause.unwrap();
+        assert_eq!(
+            cause,
+            "it was not executed: a right is missing; nothing was left behind (release release-1)"
+        );
     }
 
     #[test]
