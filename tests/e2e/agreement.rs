@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use fenrir_testkit::{Application, Ended};
+use fenrir_testkit::{Application, Deployer, Ended};
 
-use crate::{Way, deployer};
+use crate::Way;
 
 /// One deploy, without what differs from run to run: times, ids, and the project's name, which says the way.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,14 +24,27 @@ tokio::task_local! {
 
 /// Runs a scenario both ways at once, and compares every deploy of it.
 pub(crate) async fn both(scenario: impl AsyncFn(Way)) {
-    let tale = async |way| {
-        let told = async {
-            Box::pin(scenario(way)).await;
-            TALE.with(RefCell::take)
-        };
-        TALE.scope(RefCell::default(), told).await
+    let (there, here) = tokio::join!(tale(&scenario, Way::StepFunctions), tale(&scenario, Way::InProcess));
+    compare(there, here);
+}
+
+/// As [`both`], one way after the other: each has the faults that are ordered for itself.
+pub(crate) async fn both_in_turn(scenario: impl AsyncFn(Way)) {
+    let there = tale(&scenario, Way::StepFunctions).await;
+    let here = tale(&scenario, Way::InProcess).await;
+    compare(there, here);
+}
+
+/// Runs a scenario one way: every deploy of it.
+async fn tale(scenario: &impl AsyncFn(Way), way: Way) -> Vec<Told> {
+    let told = async {
+        Box::pin(scenario(way)).await;
+        TALE.with(RefCell::take)
     };
-    let (mut there, mut here) = tokio::join!(tale(Way::StepFunctions), tale(Way::InProcess));
+    TALE.scope(RefCell::default(), told).await
+}
+
+fn compare(mut there: Vec<Told>, mut here: Vec<Told>) {
     assert!(!there.is_empty(), "the scenario deploys nothing");
     // Those that run at once end in any order.
     there.sort_by(|one, other| one.release_id.cmp(&other.release_id));
@@ -43,10 +56,10 @@ pub(crate) async fn both(scenario: impl AsyncFn(Way)) {
 }
 
 /// Keeps what a deploy came to, for the comparison.
-pub(crate) async fn tell(application: &Application, release_id: &str, ended: &Ended) {
+pub(crate) async fn tell(deployer: &Deployer, application: &Application, release_id: &str, ended: &Ended) {
     let owner = application.owner();
     let same = |text: &str| without_ids(&text.replace(&owner.project, "project"));
-    let record = deployer().record(owner, release_id).await.map(|record| {
+    let record = deployer.record(owner, release_id).await.map(|record| {
         let plain = record.into_iter().map(|(name, value)| {
             let differs = ["started_at", "deadline", "ended_at", "stored", "metadata"].contains(&name.as_str());
             let value = if differs { "there".to_owned() } else { same(&value) };

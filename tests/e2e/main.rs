@@ -13,6 +13,7 @@
 
 mod agreement;
 mod bad_releases;
+mod breakdowns;
 mod command;
 mod dashboard;
 mod events;
@@ -55,11 +56,16 @@ impl Way {
 
     /// Deploys, and waits for the end.
     async fn deploy(self, application: &Application, release_id: &str) -> Ended {
+        self.deploy_with(deployer(), application, release_id).await
+    }
+
+    /// Deploys with this installation, and waits for the end.
+    async fn deploy_with(self, deployer: &Deployer, application: &Application, release_id: &str) -> Ended {
         let ended = match self {
-            Self::StepFunctions => deployer().deploy(application, release_id).await,
-            Self::InProcess => fenrir_harness::deploy(deployer(), application, release_id).await,
+            Self::StepFunctions => deployer.deploy(application, release_id).await,
+            Self::InProcess => fenrir_harness::deploy(deployer, application, release_id).await,
         };
-        agreement::tell(application, release_id, &ended).await;
+        agreement::tell(deployer, application, release_id, &ended).await;
         ended
     }
 
@@ -72,7 +78,7 @@ impl Way {
             }
             Self::InProcess => fenrir_harness::run(deployer(), name, input).await,
         };
-        agreement::tell(application, name, &ended).await;
+        agreement::tell(deployer(), application, name, &ended).await;
         ended
     }
 }

@@ -13,7 +13,7 @@ const UNTIL_CHANGE_SET: [&str; 6] = [
     "WaitChangeSet",
     "ChangeSetReady?",
 ];
-const UNTIL_EXECUTED: [&str; 10] = [
+pub(crate) const UNTIL_EXECUTED: [&str; 10] = [
     "Validate",
     "Lock",
     "CreateChangeSet",
@@ -36,7 +36,7 @@ pub(crate) fn impossible_queue() -> Value {
     json!({"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 99_999}})
 }
 
-fn assert_path(ended: &Ended, start: &[&str], end: &[&str]) {
+pub(crate) fn assert_path(ended: &Ended, start: &[&str], end: &[&str]) {
     let wanted: Vec<&str> = start.iter().chain(end).copied().collect();
     assert_eq!(ended.path, wanted, "{}: {}", ended.error, ended.cause);
 }
