@@ -152,10 +152,13 @@ pub async fn is_dirty(
     }
     let head = head(owner, &record);
     let look = Case::new(env, stacks, head, &record, ended, None).look().await?;
-    let found = judgement::of_record(&look.evidence);
+    // It holds its lock: the watchdog judges it so, too.
+    let Next::End(found) = judgement::next(&look.evidence) else {
+        return Ok(false);
+    };
     // A rollback that failed the next deploy goes on with by itself.
     let recovers = look.evidence.status.row().prepare == Prepare::Recover;
-    Ok(found.is_some_and(|found| found.status() == fenrir_store::Status::FailureDirty) && !recovers)
+    Ok(found.status() == fenrir_store::Status::FailureDirty && !recovers)
 }
 
 /// The record, if it says that the release has started.

@@ -14,7 +14,8 @@ use fenrir_stacks::Stacks;
 use fenrir_stacks::marks::Marks;
 use fenrir_stacks::status::{TABLE, Tidy};
 use fenrir_store::{Holder, Status};
-use fenrir_testkit::{Answer, Recorded};
+use fenrir_testkit::answers::{STACK, done, events, lock_item, no_change_set, ok, session};
+use fenrir_testkit::{Answer, Recorded, answers};
 use serde_json::{Value, json};
 
 const STEP: Step = Step {
@@ -23,7 +24,6 @@ const STEP: Step = Step {
     deployer_actions: &[],
 };
 const EXECUTION: &str = "arn:aws:states:us-east-1:111111111111:execution:fenrir:release-1";
-const STACK: &str = "arn:aws:cloudformation:us-east-1:111111111111:stack/s/1";
 
 fn owner() -> Owner {
     Owner {
@@ -34,83 +34,19 @@ fn owner() -> Owner {
     }
 }
 
-/// How an execution's own operation ended: the last statuses of its stack, newest last, and the tokens.
 fn history(status: fenrir_stacks::Status) -> Vec<(&'static str, String)> {
-    use fenrir_stacks::Status as S;
-    let marks = Marks::of(EXECUTION);
-    let own = |name: &'static str| (name, marks.execute());
-    let name = status.row().name;
-    match status {
-        S::Absent | S::Unknown => Vec::new(),
-        S::ReviewInProgress => vec![("REVIEW_IN_PROGRESS", String::new())],
-        S::CreateInProgress => vec![own("CREATE_IN_PROGRESS")],
-        S::UpdateInProgress => vec![own("UPDATE_IN_PROGRESS")],
-        S::CreateComplete | S::CreateFailed | S::RollbackInProgress | S::RollbackComplete | S::RollbackFailed => {
-            vec![own("CREATE_IN_PROGRESS"), own(name)]
-        }
-        S::DeleteInProgress => vec![own("CREATE_IN_PROGRESS"), (name, marks.delete())],
-        S::DeleteComplete | S::DeleteFailed => vec![
-            own("CREATE_IN_PROGRESS"),
-            ("DELETE_IN_PROGRESS", marks.delete()),
-            (name, marks.delete()),
-        ],
-        // An import is somebody else's: nothing of ours tells of itself.
-        S::ImportInProgress => vec![(name, "theirs".to_owned())],
-        S::ImportComplete | S::ImportRollbackInProgress | S::ImportRollbackComplete | S::ImportRollbackFailed => {
-            vec![("IMPORT_IN_PROGRESS", "theirs".to_owned()), (name, "theirs".to_owned())]
-        }
-        _ => vec![own("UPDATE_IN_PROGRESS"), own(name)],
-    }
+    answers::history(status, &Marks::of(EXECUTION))
 }
 
-fn ok(operation: &str, result: &str) -> Answer {
-    let body = format!("<{operation}Result>{result}</{operation}Result>");
-    Answer::xml(200, format!("<{operation}Response>{body}</{operation}Response>"))
+/// The record of the release.
+fn record(status: &str) -> Answer {
+    answers::record(EXECUTION, "release-1", status)
 }
 
-fn stack(name: &str) -> Answer {
-    if name == fenrir_stacks::Status::Absent.row().name {
-        return Answer::xml(
-            400,
-            "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id s does not exist</Message></Error>\
-             </ErrorResponse>",
-        );
-    }
-    let member = format!(
-        "<member><StackId>{STACK}</StackId><StackName>s</StackName><StackStatus>{name}</StackStatus>\
-         <CreationTime>2026-01-01T00:00:00Z</CreationTime></member>"
-    );
-    ok("DescribeStacks", &format!("<Stacks>{member}</Stacks>"))
-}
-
-/// Oldest first: status and token; a resource's where the status is `Id STATUS`.
-fn events(lines: &[(&str, String)]) -> Answer {
-    let member = |(number, (status, token)): (usize, &(&str, String))| {
-        let (logical_id, physical_id, kind, status) = match status.split_once(' ') {
-            Some((id, status)) => (id, "physical", "AWS::DynamoDB::Table", status),
-            None => ("s", STACK, "AWS::CloudFormation::Stack", *status),
-        };
-        format!(
-            "<member><EventId>{number}</EventId><StackId>{STACK}</StackId><StackName>s</StackName>\
-             <LogicalResourceId>{logical_id}</LogicalResourceId><PhysicalResourceId>{physical_id}</PhysicalResourceId>\
-             <ResourceType>{kind}</ResourceType><Timestamp>2026-01-01T00:01:00Z</Timestamp>\
-             <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>why {status}</ResourceStatusReason>\
-             <ClientRequestToken>{token}</ClientRequestToken></member>"
-        )
-    };
-    let members: Vec<String> = lines.iter().enumerate().map(member).rev().collect();
-    ok(
-        "DescribeStackEvents",
-        &format!("<StackEvents>{}</StackEvents>", members.concat()),
-    )
-}
-
-fn no_change_set() -> Answer {
-    Answer::xml(
-        404,
-        "<ErrorResponse><Error><Code>ChangeSetNotFound</Code><Message>ChangeSet does not exist</Message></Error>\
-         </ErrorResponse>",
-    )
+/// The lock, and whether it is dirty.
+fn lock(execution: &str, reason: Option<&str>) -> Answer {
+    let item = lock_item(execution, "release-1", reason);
+    Answer::json(200, json!({"Item": item}).to_string())
 }
 
 fn change_set(execution: &str) -> Answer {
@@ -122,27 +58,6 @@ fn change_set(execution: &str) -> Answer {
             Marks::of(EXECUTION).description()
         ),
     )
-}
-
-fn record(status: &str) -> Answer {
-    let item = json!({
-        "owner": {"S": "111111111111/us-east-1/p/c"}, "release_id": {"S": "release-1"}, "status": {"S": status},
-        "execution": {"S": EXECUTION}, "operation": {"S": "deploy"}, "started_at": {"S": "2026-01-01T00:00:00Z"},
-        "metadata": {"M": {"commit": {"S": "abc"}}}, "stack": {"S": "s"}, "no_changes": {"BOOL": false},
-        "stored": {"M": {}}, "open": {"S": "yes"},
-    });
-    Answer::json(200, json!({"Item": item}).to_string())
-}
-
-fn lock(execution: &str, reason: Option<&str>) -> Answer {
-    let mut item = json!({
-        "key": {"S": "111111111111/us-east-1/p/c"}, "execution": {"S": execution}, "release_id": {"S": "release-1"},
-        "since": {"S": "2026-01-01T00:00:00Z"}, "dirty": {"BOOL": reason.is_some()},
-    });
-    if let Some(reason) = reason {
-        item["reason"] = json!({"S": reason});
-    }
-    Answer::json(200, json!({"Item": item}).to_string())
 }
 
 fn execution(status: &str) -> Answer {
@@ -160,16 +75,6 @@ fn ended_in(state: &str) -> Answer {
         "stateEnteredEventDetails": {"name": state, "input": "{}"},
     });
     Answer::json(200, json!({"events": [event]}).to_string())
-}
-
-fn session() -> Answer {
-    let credentials = "<AccessKeyId>222222222222</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
-                       <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>";
-    ok("AssumeRole", &format!("<Credentials>{credentials}</Credentials>"))
-}
-
-fn done() -> Answer {
-    Answer::json(200, "{}")
 }
 
 fn published() -> Answer {
@@ -277,7 +182,7 @@ fn lost(lock: Answer) -> Vec<Answer> {
 /// One look at a stack in this status, that has this history.
 fn look(status: fenrir_stacks::Status, lines: &[(&str, String)]) -> Vec<Answer> {
     let row = status.row();
-    let mut answers = vec![stack(row.name)];
+    let mut answers = vec![answers::stack(status)];
     if status == fenrir_stacks::Status::Absent {
         return answers;
     }
@@ -352,7 +257,7 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
             }
             Wanted::Deleted(word) => {
                 let deleted = fenrir_stacks::Status::DeleteComplete;
-                answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), stack(deleted.row().name)]);
+                answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), answers::stack(deleted)]);
                 answers.extend(look(deleted, &lines));
                 answers.extend([published(), done()]);
                 let run = Run::of(answers).await;
@@ -367,7 +272,7 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
             Wanted::Continued => {
                 let complete = fenrir_stacks::Status::UpdateRollbackComplete;
                 answers.extend([lock(EXECUTION, None), ok("ContinueUpdateRollback", "")]);
-                answers.push(stack(complete.row().name));
+                answers.push(answers::stack(complete));
                 answers.extend(look(complete, &history(complete)));
                 answers.extend([published(), done()]);
                 let run = Run::of(answers).await;
@@ -485,10 +390,14 @@ async fn a_change_set_that_was_not_executed_is_removed_before_the_lock_is_releas
     let review = fenrir_stacks::Status::ReviewInProgress;
     let lines = history(review);
     let mut answers = held();
-    answers.extend([stack(review.row().name), events(&lines), change_set("AVAILABLE")]);
+    answers.extend([answers::stack(review), events(&lines), change_set("AVAILABLE")]);
     answers.extend([lock(EXECUTION, None), ok("DeleteChangeSet", "")]);
     answers.extend(look(review, &lines));
-    answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), stack("DELETE_COMPLETE")]);
+    answers.extend([
+        lock(EXECUTION, None),
+        ok("DeleteStack", ""),
+        answers::stack(fenrir_stacks::Status::DeleteComplete),
+    ]);
     answers.extend(look(fenrir_stacks::Status::DeleteComplete, &lines));
     answers.extend([published(), done()]);
     let run = Run::of(answers).await;
@@ -504,7 +413,7 @@ async fn a_change_set_that_is_executed_at_that_very_moment_is_left_alone() {
     let update = fenrir_stacks::Status::UpdateComplete;
     let theirs = [("UPDATE_COMPLETE", String::new())];
     let mut answers = held();
-    answers.extend([stack(update.row().name), events(&theirs), change_set("AVAILABLE")]);
+    answers.extend([answers::stack(update), events(&theirs), change_set("AVAILABLE")]);
     answers.extend([
         lock(EXECUTION, None),
         Answer::xml(
@@ -561,7 +470,7 @@ async fn a_step_that_may_still_be_at_work_is_given_its_time() {
             lock(EXECUTION, None),
             ended_in(state),
             session(),
-            stack(fenrir_stacks::Status::Absent.row().name),
+            answers::stack(fenrir_stacks::Status::Absent),
         ];
         if settles {
             answers.extend([published(), done()]);

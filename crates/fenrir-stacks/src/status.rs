@@ -61,6 +61,17 @@ pub enum Status {
     Unknown,
 }
 
+/// What `Lock` makes of the lock of an execution that has ended, was not dirty, and of which no step can still run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takeover {
+    /// An operation is under way: the lock stays.
+    Never,
+    /// It is taken over, unless the execution was at work on the stack: what it left only a person can mend.
+    OfTheUninvolved,
+    /// It is taken over.
+    Always,
+}
+
 /// What `CreateChangeSet` does about a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prepare {
@@ -374,6 +385,20 @@ impl Status {
         self.row().in_progress || self == Self::Unknown
     }
 
+    /// Whether a lock is taken over.
+    #[must_use]
+    pub fn takeover(self) -> Takeover {
+        let row = self.row();
+        if self.in_progress() {
+            Takeover::Never
+        } else if row.conclude == Conclude::Stuck && row.prepare != Prepare::Recover {
+            Takeover::OfTheUninvolved
+        } else {
+            // A rollback that failed the next deploy goes on with by itself.
+            Takeover::Always
+        }
+    }
+
     /// Whether a stack that has an event of this status once stood whole: such a stack is never deleted.
     #[must_use]
     pub const fn proves_completion(self) -> bool {
@@ -426,7 +451,8 @@ pub fn document() -> String {
          Written from `crates/fenrir-stacks/src/status.rs` (`FENRIR_BLESS=1 cargo test -p fenrir-stacks states_document` \
          writes it anew). The steps decide by this very table.\n\n\
          Lock takes a lock over only from an execution that has ended, was not dirty and left nothing for a person, when \
-         none of its steps can still run, and only where the stack is not in progress. WaitChangeSet and Execute read the change set, \
+         none of its steps can still run, and only where the stack is not in progress (`crates/lock/tests/takeover.rs` \
+         holds it to the table). WaitChangeSet and Execute read the change set, \
          not the stack. WaitExecute waits while the stack is in progress; then the newest status that its **own** \
          operation brought about decides, known by the operation's token in the stack's events, so that a stack which \
          stood at `UPDATE_COMPLETE` before is no success. CleanUp looks at the stack only where this execution was at \
@@ -451,11 +477,7 @@ pub fn document() -> String {
         };
         let cells = [
             name.as_str(),
-            if row.status.in_progress() {
-                "no takeover"
-            } else {
-                "takeover"
-            },
+            row.status.takeover().describe(),
             row.prepare.describe(),
             row.conclude.describe(),
             row.tidy.describe(),
@@ -464,6 +486,16 @@ pub fn document() -> String {
         text.extend(["| ", &cells.join(" | "), " |\n"]);
     }
     text
+}
+
+impl Takeover {
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::Never => "no takeover",
+            Self::OfTheUninvolved => "takeover, unless its execution was at work on the stack",
+            Self::Always => "takeover",
+        }
+    }
 }
 
 impl Prepare {

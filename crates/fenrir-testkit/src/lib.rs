@@ -12,6 +12,7 @@
     reason = "this crate is test code: a panic is how a test fails"
 )]
 
+pub mod answers;
 mod application;
 mod clock;
 mod deployer;

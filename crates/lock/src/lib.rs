@@ -19,6 +19,7 @@ use fenrir_lambda::metrics::{Held, Measure};
 use fenrir_lambda::{Environment, Step};
 use fenrir_settle::execution::{self, Ended};
 use fenrir_stacks::Stacks;
+use fenrir_stacks::status::Takeover;
 use fenrir_store::locks::Error;
 use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Holder, Locks, Objects, Record, Records, Status};
@@ -168,7 +169,7 @@ async fn take(
                         Err(error) => refusal(env, head, error, None),
                     }
                 }
-                Found::InUse(why) => refusal(env, head, Error::Held(other), Some(&why)),
+                Found::Stays(stays) => refusal(env, head, Error::Held(other), Some(stays)),
             }
         }
         // The first try took the lock, its answer was lost, and since then somebody froze the project: what has begun goes on.
@@ -186,7 +187,7 @@ async fn is_started(records: &Records, deployment: &Deployment) -> Result<bool, 
     Ok(record.is_some_and(|record| record.status == Status::Started && record.execution == deployment.execution.arn))
 }
 
-fn refusal(env: &Environment, head: &Head, error: Error, more: Option<&str>) -> StepError {
+fn refusal(env: &Environment, head: &Head, error: Error, stays: Option<Stays>) -> StepError {
     let why = match &error {
         Error::Held(holder) if holder.dirty => Some(Held::Dirty),
         Error::Held(_) => Some(Held::Held),
@@ -200,46 +201,72 @@ fn refusal(env: &Environment, head: &Head, error: Error, more: Option<&str>) -> 
         Error::Held(holder) if holder.dirty => {
             "an operator mends what it says and runs `fenrir unlock --reason WHY`".to_owned()
         }
-        Error::Held(holder) => format!(
-            "run `fenrir deploy` again when it has ended; `fenrir attach {}` follows it, `fenrir halt --reason WHY` stops it",
-            printable(&holder.release_id)
-        ),
+        Error::Held(holder) => stays
+            .as_ref()
+            .map_or_else(|| while_it_runs(holder), |stays| stays.help.clone()),
         Error::Frozen(_) => "ask whoever froze it; `fenrir unlock --reason WHY` ends a freeze".to_owned(),
         _ => return error.into_step("taking the lock"),
     };
     let mut refused = error.into_step("taking the lock");
-    let more = more.map(|more| format!("; {more}")).unwrap_or_default();
+    let why = stays.map(|stays| format!("; {}", stays.why)).unwrap_or_default();
     let owner = &head.owner;
     refused.message = format!(
-        "`{}` `{}` cannot be deployed now: {}{more}; {help}",
+        "`{}` `{}` cannot be deployed now: {}{why}; {help}",
         owner.project_name, owner.config_name, refused.message
     );
     refused
 }
 
+/// What to do about an execution that is under way.
+fn while_it_runs(holder: &Holder) -> String {
+    format!(
+        "run `fenrir deploy` again when it has ended; `fenrir attach {}` follows it, `fenrir halt --reason WHY` stops it",
+        printable(&holder.release_id)
+    )
+}
+
+/// What to do where only the watchdog can tell.
+const SETTLED_SOON: &str =
+    "the watchdog settles it within 15 minutes: `fenrir status` shows how, and what is left to do";
+
 /// The lock of another execution.
 enum Found {
     /// It can be taken over: the execution has ended like this.
     LeftBehind(Ended),
-    /// It cannot, and this is why.
-    InUse(String),
+    /// It cannot.
+    Stays(Stays),
+}
+
+/// Why a lock is not taken over.
+struct Stays {
+    why: String,
+    /// What to do.
+    help: String,
+}
+
+impl Found {
+    fn stays(why: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Stays(Stays {
+            why: why.into(),
+            help: help.into(),
+        })
+    }
 }
 
 async fn look_at(env: &Environment, deployment: &Deployment, other: &Holder) -> Result<Found, StepError> {
     let Some(ended) = execution::ended(env, &other.execution, ErrorName::LockError).await? else {
-        return Ok(Found::InUse("its execution is under way".to_owned()));
+        return Ok(Found::stays("its execution is under way", while_it_runs(other)));
     };
     if let Some(until) = ended.may_run_until(env.now()) {
-        return Ok(Found::InUse(format!(
-            "its execution was stopped from outside, and a step of it may run until `{}`",
-            timestamp::format(until)
-        )));
+        let until = timestamp::format(until);
+        return Ok(Found::stays(
+            format!("its execution was stopped from outside, and a step of it may run until `{until}`"),
+            "run `fenrir deploy` again after that",
+        ));
     }
     if ended.error.starts_with("FailureDirty") {
-        return Ok(Found::InUse(format!(
-            "its execution ended dirty and could not mark the lock; the watchdog does it: {}",
-            ended.cause
-        )));
+        let why = format!("its execution ended dirty and could not mark the lock: {}", ended.cause);
+        return Ok(Found::stays(why, SETTLED_SOON));
     }
     let stacks = Stacks::new(&env.deployer(&deployment.release).await?);
     let stack = stacks.describe(&deployment.stack.name).await.map_err(|fault| {
@@ -249,17 +276,20 @@ async fn look_at(env: &Environment, deployment: &Deployment, other: &Holder) -> 
         )
     })?;
     let name = &deployment.stack.name;
-    if stack.is_some_and(|stack| stack.status.in_progress()) {
-        return Ok(Found::InUse(format!(
-            "its execution has ended, but its stack `{name}` is still in progress"
-        )));
+    let status = stack.map_or(fenrir_stacks::Status::Absent, |stack| stack.status);
+    if status.takeover() == Takeover::Never {
+        return Ok(Found::stays(
+            format!("its execution has ended, but its stack `{name}` is still in progress (`{status}`)"),
+            "run `fenrir deploy` again when CloudFormation is done; `fenrir status` shows the stack",
+        ));
     }
     let owner = deployment.release.owner();
     match Box::pin(fenrir_settle::is_dirty(env, stacks, &owner, other, &ended)).await {
         Ok(false) => Ok(Found::LeftBehind(ended)),
-        Ok(true) => Ok(Found::InUse(format!(
-            "its execution has ended and left something behind in its stack `{name}`; the watchdog says what"
-        ))),
+        Ok(true) => Ok(Found::stays(
+            format!("its execution has ended and left something behind in its stack `{name}` (`{status}`)"),
+            SETTLED_SOON,
+        )),
         Err(error) if error.name == ErrorName::TransientError => Err(error),
         Err(error) => {
             // Trying again would not help, and CreateChangeSet judges the stack itself.
