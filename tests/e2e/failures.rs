@@ -3,17 +3,17 @@
 //!
 //! On a local AWS of their own, where CloudFormation takes a second for each resource.
 
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_cloudformation::types::Capability;
 use fenrir_core::names::{self, Style};
-use fenrir_core::owner::Owner;
-use fenrir_testkit::{Deployer, Ended, python, root};
+use fenrir_testkit::{Deployer, python, root};
 use serde_json::json;
 
-use crate::workplace::{Ran, Workplace};
+use crate::project::Project;
+use crate::workplace::Ran;
 
 /// The installation whose CloudFormation takes its time.
 fn slow() -> &'static Deployer {
@@ -49,93 +49,9 @@ fn broken(after: &str) -> String {
     )
 }
 
-/// A project of one test.
-struct Project {
-    name: &'static str,
-    owner: Owner,
-    folder: Workplace,
-}
-
 impl Project {
     fn new(name: &'static str, resources: &str) -> Self {
-        Self {
-            name,
-            owner: slow().application(name).owner().clone(),
-            folder: Workplace::with(slow(), name, resources),
-        }
-    }
-
-    fn resources(&self, resources: &str) {
-        self.folder.resources(self.name, resources);
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        self.folder.run(arguments)
-    }
-
-    fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = self.folder.command(arguments);
-        command
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
-        command.spawn().unwrap()
-    }
-
-    /// Waits until the stack stands at `status`.
-    async fn until(&self, status: &str) {
-        let began = Instant::now();
-        while self.status().await.as_deref() != Some(status) {
-            assert!(
-                began.elapsed() < Duration::from_mins(1),
-                "the stack never stood at {status}"
-            );
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-    }
-
-    /// Waits until the resource stands at `status` in the operation under way.
-    async fn until_resource(&self, logical_id: &str, status: &str) -> String {
-        let began = Instant::now();
-        loop {
-            let config = slow().config().await;
-            let found = aws_sdk_cloudformation::Client::new(&config)
-                .describe_stack_resource()
-                .stack_name(names::stack(&self.owner))
-                .logical_resource_id(logical_id)
-                .send()
-                .await;
-            let detail = found.ok().and_then(|found| found.stack_resource_detail);
-            if let Some(detail) = detail
-                && detail.resource_status().unwrap().as_str() == status
-            {
-                return detail.physical_resource_id.unwrap();
-            }
-            assert!(
-                began.elapsed() < Duration::from_mins(1),
-                "{logical_id} never stood at {status}"
-            );
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-    }
-
-    async fn status(&self) -> Option<String> {
-        let stack = slow().stack(&self.owner).await?;
-        Some(stack.stack_status()?.as_str().to_owned())
-    }
-
-    /// The end of the release that `ran` was about: its path, and what it says.
-    async fn end(&self, ran: &Ran) -> Ended {
-        let execution = slow().state_machine().replace(":stateMachine:", ":execution:");
-        slow().end_of(&format!("{execution}:{}", ran.release())).await
-    }
-
-    /// After a clean end: no lock, no change set, and the record says the same.
-    async fn is_clean(&self, ran: &Ran) {
-        assert_eq!(slow().lock(&self.owner).await, None);
-        assert_eq!(slow().change_sets(&self.owner).await, Vec::<String>::new());
-        let record = slow().record(&self.owner, ran.release()).await.unwrap();
-        assert_eq!(record["status"], "FAILURE_CLEAN");
-        assert!(self.end(ran).await.cause.contains(&record["cause"]));
+        Self::of(slow(), name, resources)
     }
 }
 

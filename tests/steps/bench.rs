@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use fenrir_core::deployment::{
-    Caught, ChangeSetStatus, Deployment, Execution, Head, Manifest, ManifestAt, Operation, Pointer, Progress, Stack,
-    Times, Wait,
+    Caught, ChangeSetStatus, Deployment, Execution, Halt, Head, Manifest, ManifestAt, Operation, Pointer, Progress,
+    Stack, Times, Wait,
 };
 use fenrir_core::error::StepError;
 use fenrir_core::owner::Owner;
@@ -17,7 +17,7 @@ use fenrir_core::ownership::World;
 use fenrir_core::template::Document;
 use fenrir_core::{keys, names, policy};
 use fenrir_lambda::{Environment, Settings, Step};
-use fenrir_store::{Holder, Locks, Objects};
+use fenrir_store::{Halts, Holder, Locks, Objects};
 use fenrir_testkit::LocalAws;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -337,6 +337,17 @@ impl Bench {
             .unwrap();
     }
 
+    /// Asks the release to stop, as `fenrir halt` does.
+    pub(crate) async fn halt(&self, release_id: &str) {
+        let halt = Halt {
+            who: "arn:aws:iam::111111111111:user/ada".to_owned(),
+            since: "2026-11-21T22:06:31Z".to_owned(),
+            reason: "wrong branch".to_owned(),
+        };
+        let halts = Halts::new(&self.config().await, TABLE);
+        halts.put(&owner(), release_id, halt).await.unwrap();
+    }
+
     /// What the step stored beside the release.
     pub(crate) async fn stored(&self, release: &Release<'_>, name: &str) -> Option<Value> {
         let key = keys::own(&owner(), &release.deployment.release.release_id, name);
@@ -348,6 +359,10 @@ impl Bench {
 
     pub(crate) fn stack_seconds(&self, seconds: f64) {
         self.aws.turn(&json!({"stack_seconds": seconds}));
+    }
+
+    pub(crate) fn change_set_seconds(&self, seconds: f64) {
+        self.aws.turn(&json!({"change_set_seconds": seconds}));
     }
 
     /// Loses the next answer of each of these calls, after it took effect.

@@ -264,6 +264,87 @@ async fn a_late_change_set_is_not_executed() {
     assert_eq!(bench.status(&cleaned).await, None);
 }
 
+/// Who halted it, when and why, as [`Bench::halt`] says.
+const HALTED: &str = "`arn:aws:iam::111111111111:user/ada` halted it at `2026-11-21T22:06:31Z`: wrong branch";
+const AFTER_HALT: &str = "nothing was changed; run `fenrir deploy` again when whoever halted it agrees";
+
+#[tokio::test]
+async fn a_halt_before_the_change_set_is_heard_before_anything_is_touched() {
+    let bench = Bench::start().await;
+    let release = bench.release("release-1", &json!({"Queue": queue(30)})).await;
+    bench.halt("release-1").await;
+    let before = bench.actions().len();
+    let error = release.create_change_set().await.unwrap_err();
+    assert_eq!(error.name, ErrorName::HaltError);
+    let words = format!("the deploy was stopped before its change set was made: {HALTED}; {AFTER_HALT}");
+    assert_eq!(error.message, words);
+    assert_eq!(bench.actions()[before..], ["dynamodb:BatchGetItem"]);
+    let cleaned = release
+        .twice_clean_up(bench::after_error(release.deployment.clone(), "HaltError", &words))
+        .await;
+    assert!(cleaned.cleaned);
+    assert_eq!(bench.status_by_name().await, None);
+    // It was for that release, and for no other.
+    bench.deploy("release-2", &json!({"Queue": queue(30)})).await;
+}
+
+#[tokio::test]
+async fn a_halt_of_a_change_set_that_is_made_is_heard_before_it_is_executed() {
+    let bench = Bench::start().await;
+    let release = bench.release("release-1", &json!({"Queue": queue(30)})).await;
+    bench.halt("release-0").await;
+    let ready = release.until_ready(release.create_change_set().await.unwrap()).await;
+    assert_eq!(ready.change_set.as_ref().unwrap().status, ChangeSetStatus::Ready);
+    bench.halt("release-1").await;
+    let before = bench.actions().len();
+    let error = release.execute(ready.clone()).await.unwrap_err();
+    assert_eq!((error.name, error.message.as_str()), (ErrorName::HaltError, HALTED));
+    assert_eq!(bench.actions()[before..], ["dynamodb:BatchGetItem"]);
+    // The machine reads from the stack what came of it.
+    let ended = release
+        .until_executed(bench::after_error(ready, "HaltError", &error.message))
+        .await;
+    let failure = ended.failure.as_ref().unwrap();
+    assert_eq!(failure.error, "HaltError");
+    assert!(
+        failure
+            .cause
+            .contains(&format!("was not executed: {HALTED}; {AFTER_HALT}")),
+        "{}",
+        failure.cause
+    );
+    let cleaned = release.twice_clean_up(ended).await;
+    assert_eq!(bench.status(&cleaned).await, None, "nor is the stack under review left");
+}
+
+/// Only a poll in four asks for a halt while they follow each other quickly, and each one that waited long.
+#[tokio::test]
+async fn a_halt_of_a_pending_change_set_is_heard_by_the_next_poll_that_looks() {
+    let bench = Bench::start().await;
+    bench.deploy("release-1", &json!({"Queue": queue(30)})).await;
+    bench.change_set_seconds(600.0);
+    let release = bench.release("release-2", &json!({"Queue": queue(31)})).await;
+    let mut pending = release.create_change_set().await.unwrap();
+    bench.halt("release-2").await;
+    let mut polls = 0;
+    while pending.change_set.as_ref().unwrap().status == ChangeSetStatus::Pending {
+        assert_eq!(pending.failure, None);
+        pending = release.wait_change_set(pending).await.unwrap();
+        polls += 1;
+    }
+    assert_eq!(polls, 4);
+    assert_eq!(pending.change_set.as_ref().unwrap().status, ChangeSetStatus::Failed);
+    let failure = pending.failure.as_ref().unwrap();
+    assert_eq!(failure.error, "HaltError");
+    let stack = &pending.stack.name;
+    let words =
+        format!("the deploy was stopped while the change set of stack `{stack}` was made: {HALTED}; {AFTER_HALT}");
+    assert_eq!(failure.cause, words);
+    let cleaned = release.twice_clean_up(pending).await;
+    assert_eq!(bench.change_sets().await, 0);
+    assert_eq!(bench.status(&cleaned).await, Some(StackStatus::CreateComplete));
+}
+
 #[tokio::test]
 async fn a_late_update_is_cancelled_and_rolled_back() {
     let bench = Bench::start().await;

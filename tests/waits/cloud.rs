@@ -37,6 +37,8 @@ pub(crate) struct Script {
     pub(crate) change_set: Duration,
     /// Until the stack is made, from the execution of the change set.
     pub(crate) stack: Duration,
+    /// When somebody halts the deploy, from its beginning.
+    pub(crate) halt: Option<Duration>,
     /// Why there is no change set.
     pub(crate) refusal: Option<String>,
     /// What `DescribeEvents` answers.
@@ -70,6 +72,7 @@ pub(crate) enum Findings {
 /// What was done so far, and when.
 #[derive(Debug, Default)]
 struct History {
+    began: Option<OffsetDateTime>,
     asked: Option<OffsetDateTime>,
     executed: Option<(OffsetDateTime, String)>,
     deleted: Option<String>,
@@ -97,6 +100,8 @@ pub(crate) struct Outcome {
     pub(crate) period: Duration,
     /// Between the last look and the machine's end.
     pub(crate) tail: Duration,
+    /// Between the halt and the machine's end.
+    pub(crate) halted: Duration,
     /// AWS calls after Validate.
     pub(crate) calls: usize,
 }
@@ -212,7 +217,11 @@ impl Cloud {
         let validated = self.validated(release_id, &execution).await;
         // The execution that takes the lock is the one that asks for it.
         let holder = ("execution".to_owned(), execution.clone());
-        self.history.lock().unwrap().objects.extend([holder]);
+        {
+            let mut history = self.history.lock().unwrap();
+            history.began = Some(self.began);
+            history.objects.extend([holder]);
+        }
         let calls = self.server.requests().len();
         let mut environments = BTreeMap::new();
         for (resource, step) in STEPS {
@@ -253,6 +262,7 @@ impl Cloud {
         Outcome {
             run,
             added: since(end),
+            halted: since(self.script.halt.map(|after| self.began + after)),
             period: since(before).saturating_sub(since(last)),
             tail: since(last),
             calls: self.server.requests().len() - calls,
@@ -350,15 +360,16 @@ fn answer(request: &Request, script: &Script, history: &mut History, now: Offset
             ),
         ),
         "TransactWriteItems" | "UpdateItem" | "PutItem" => Answer::json(200, "{}"),
-        "GetItem" => match key(&asked(request)["Key"]) {
-            halt if halt.starts_with("halt/") => Answer::json(200, "{}"),
-            lock => Answer::json(200, json!({"Item": held(history, &lock)}).to_string()),
+        "GetItem" => match item(script, history, now, &key(&asked(request)["Key"])) {
+            Some(item) => Answer::json(200, json!({"Item": item}).to_string()),
+            None => Answer::json(200, "{}"),
         },
         "BatchGetItem" => {
             let tables = asked(request)["RequestItems"].as_object().unwrap().clone();
             let (table, wanted) = tables.iter().next().unwrap();
-            let lock = key(&wanted["Keys"][0]);
-            Answer::json(200, json!({"Responses": {table: [held(history, &lock)]}}).to_string())
+            let keys = wanted["Keys"].as_array().unwrap().iter().map(key);
+            let items: Vec<Value> = keys.filter_map(|key| item(script, history, now, &key)).collect();
+            Answer::json(200, json!({"Responses": {table: items}}).to_string())
         }
         "CreateChangeSet" => {
             history.asked = Some(now);
@@ -421,12 +432,25 @@ fn key(item: &Value) -> String {
     item["key"]["S"].as_str().unwrap().to_owned()
 }
 
-/// The lock; nobody halts anything.
-fn held(history: &History, key: &str) -> Value {
-    json!({
-        "key": {"S": key}, "execution": {"S": history.objects["execution"]}, "release_id": {"S": "r"},
-        "since": {"S": "2026-01-01T00:00:00Z"}, "dirty": {"BOOL": false}
-    })
+/// The lock, or the halt once there is one.
+fn item(script: &Script, history: &History, now: OffsetDateTime, key: &str) -> Option<Value> {
+    let execution = &history.objects["execution"];
+    let since = "2026-01-01T00:00:00Z";
+    if key.starts_with("halt/") {
+        let began = history.began?;
+        let is_halted = script.halt.is_some_and(|after| now >= began + after);
+        let (_, release_id) = execution.rsplit_once(':').unwrap();
+        return is_halted.then(|| {
+            json!({
+                "key": {"S": key}, "release_id": {"S": release_id}, "who": {"S": "arn:aws:iam::111111111111:user/ada"},
+                "since": {"S": since}, "reason": {"S": "wrong branch"}
+            })
+        });
+    }
+    Some(json!({
+        "key": {"S": key}, "execution": {"S": execution}, "release_id": {"S": "r"}, "since": {"S": since},
+        "dirty": {"BOOL": false}
+    }))
 }
 
 fn arn_of(stack: &str) -> String {

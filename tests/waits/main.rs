@@ -14,5 +14,6 @@
 mod cloud;
 mod console;
 mod explanation;
+mod halts;
 mod pace;
 mod size;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Head, Manifest, Operation, StackAction, Wait};
+use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Halt, Head, Manifest, Operation, StackAction, Wait};
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
@@ -70,8 +70,9 @@ pub async fn run(env: &Environment, mut deployment: Deployment) -> Result<Deploy
         return Err(StepError::new(
             ErrorName::HaltError,
             format!(
-                "the deploy was stopped before its change set was made: {}",
-                halt.describe()
+                "the deploy was stopped before its change set was made: {}; nothing was changed; {}",
+                halt.describe(),
+                Halt::THEN
             ),
         ));
     }

@@ -168,6 +168,9 @@ impl Halt {
         )
     }
 
+    /// What to do after it.
+    pub const THEN: &str = "run `fenrir deploy` again when whoever halted it agrees";
+
     /// The same, short enough for the state.
     #[must_use]
     pub fn short(self) -> Self {

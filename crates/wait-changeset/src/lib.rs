@@ -5,7 +5,7 @@
 
 mod explanation;
 
-use fenrir_core::deployment::{ChangeSetStatus, Deployment, Operation, Pointer, StackAction};
+use fenrir_core::deployment::{ChangeSetStatus, Deployment, Halt, Operation, Pointer, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::plan::{Plan, Templates};
 use fenrir_core::policy;
@@ -109,9 +109,10 @@ async fn pending(env: &Environment, deployment: &mut Deployment) -> Result<Chang
     };
     if let Some(halt) = halt {
         let cause = format!(
-            "the deploy was stopped while the change set of stack `{}` was made: {}; nothing was changed",
+            "the deploy was stopped while the change set of stack `{}` was made: {}; nothing was changed; {}",
             deployment.stack.name,
-            halt.describe()
+            halt.describe(),
+            Halt::THEN
         );
         deployment.fail(ErrorName::HaltError, &cause);
         deployment.halt = Some(halt);

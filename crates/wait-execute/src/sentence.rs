@@ -64,8 +64,12 @@ impl Story<'_> {
                  `fenrir deploy` again"
             ),
             Why::NotExecuted => format!(
-                "the change set of stack `{name}` was not executed: {}; nothing was changed; run `fenrir deploy` again",
-                refused(deployment)
+                "the change set of stack `{name}` was not executed: {}; nothing was changed; {}",
+                refused(deployment),
+                match self.name(deployment) {
+                    ErrorName::HaltError => Halt::THEN,
+                    _ => "run `fenrir deploy` again",
+                }
             ),
             Why::Stopped => format!(
                 "{} while stack `{name}` was being created{}; what was made of it is removed; {}",
@@ -160,7 +164,7 @@ fn stopped(deployment: &Deployment) -> String {
 /// What to do after it was stopped.
 fn after_stop(deployment: &Deployment) -> &'static str {
     match deployment.halt {
-        Some(_) => "run `fenrir deploy` again when whoever halted it agrees",
+        Some(_) => Halt::THEN,
         None => "run `fenrir deploy` again, with a longer `--timeout` if it needs it",
     }
 }
