@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fenrir_core::deployment::Wait;
 use fenrir_core::error::ErrorName;
 use fenrir_core::house;
 use serde_json::{Value, json};
 
-use crate::files::{machine, members, path, template, texts};
+use crate::files::{machine, members, path, template, text, texts};
 
 /// Task, and the crate that is its function.
 const STEPS: [(&str, &str); 8] = [
@@ -46,7 +47,7 @@ fn step_of(task: &str) -> &str {
     errand.map_or(task, |(_, step)| step)
 }
 
-/// The longest deploy, in seconds: the largest `timeout` of a release.
+/// The longest deploy, in seconds: the largest `timeout` of a release. Its rollback comes after it.
 const LONGEST: u64 = 43_200;
 
 fn states(machine: &Value) -> BTreeMap<&str, &Value> {
@@ -459,7 +460,7 @@ fn the_index_of_open_releases_is_the_one_that_is_asked() {
 }
 
 #[test]
-fn the_machine_outlasts_the_longest_deploy_and_its_clean_up() {
+fn the_machine_outlasts_the_longest_deploy_its_rollback_and_its_clean_up() {
     let (machine, template) = (machine(), template("template.yml"));
     let worst: u64 = ["WaitExecute", "CleanUp", "ReleaseLock"]
         .iter()
@@ -468,7 +469,25 @@ fn the_machine_outlasts_the_longest_deploy_and_its_clean_up() {
             worst_case(&machine["States"][name], function["Timeout"].as_u64().unwrap())
         })
         .sum();
-    assert!(machine["TimeoutSeconds"].as_u64().unwrap() > LONGEST + worst, "{worst}");
+    let longest = time::Duration::seconds(LONGEST.try_into().unwrap());
+    let rollback: u64 = wait_execute::patience(longest).whole_seconds().try_into().unwrap();
+    // That the one and the other are over is seen by the poll after it.
+    let late = 2 * u64::from(longest_wait());
+    let needed = LONGEST + rollback + late + worst;
+    assert!(machine["TimeoutSeconds"].as_u64().unwrap() > needed, "{needed}");
+    let said = format!("{} hours", machine["TimeoutSeconds"].as_u64().unwrap() / 3_600);
+    for page in ["docs/architecture.md", "docs/operations.md"] {
+        assert!(text(page).contains(&said), "{page}: {said}");
+    }
+}
+
+/// Seconds between two polls of a deploy that lasts long.
+fn longest_wait() -> u32 {
+    let mut wait = Wait::first();
+    while wait.polls < 1_000 {
+        wait = wait.next();
+    }
+    wait.seconds
 }
 
 /// Seconds of a task whose every attempt lasts as long as its function may, with the longest pauses between them.

@@ -268,10 +268,10 @@ async fn an_execution_out_of_time_is_settled_by_the_clock() {
     let (deployer, _quiet) = by_clock().await;
     let team = Team::listen(deployer, "out-of-time").await;
     let application = with_queues(deployer, "out-of-time", 3).with("Broken", impossible_queue());
-    // 36 hours in ten seconds: enough to begin with the stack, and not to end with it.
+    // 40 hours in ten seconds: enough to begin with the stack, and not to end with it.
     deployer
         .aws()
-        .turn(&json!({"machine_timeout_scale": 10.0 / 129_600.0, "stack_seconds": 8}));
+        .turn(&json!({"machine_timeout_scale": 10.0 / 144_000.0, "stack_seconds": 8}));
     let execution = deployer.start(&application, "out-of-time-1").await;
     let ended = deployer.end_of(&execution).await;
     assert_eq!(ended.status, "TIMED_OUT", "{:?}", ended.path);

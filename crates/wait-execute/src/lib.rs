@@ -17,6 +17,8 @@ use fenrir_stacks::{Stacks, Status};
 use fenrir_store::Halts;
 use fenrir_store::objects::Objects;
 
+pub use crate::verdict::patience;
+
 use crate::sentence::Story;
 use crate::verdict::{Evidence, Verdict};
 

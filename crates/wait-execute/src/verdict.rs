@@ -16,6 +16,12 @@ const GRACE: u32 = 5;
 /// longer timeout of the release lengthens it.
 const ROLLBACK: Duration = Duration::hours(1);
 
+/// How long the rollback of a release with this timeout is waited for, after the deadline or the halt.
+#[must_use]
+pub fn patience(timeout: Duration) -> Duration {
+    timeout.max(ROLLBACK)
+}
+
 /// What is known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evidence {
@@ -82,7 +88,7 @@ impl Evidence {
             execution: Execution::NotBegun,
             polls: deployment.wait.polls,
             stopping: deployment.halt.is_some() || !overdue.is_negative(),
-            hopeless: stopping > deployment.timeout().max(ROLLBACK),
+            hopeless: stopping > patience(deployment.timeout()),
             doubtful: deployment.error.is_some(),
         }
     }
