@@ -62,6 +62,38 @@ fn a_developer_reaches_his_owners_keys_and_no_others() {
     }
 }
 
+/// The page says so: statement by statement, with every account in the place of the operator's.
+#[test]
+fn an_administrator_has_an_operators_rights_in_every_account() {
+    let policies = policies();
+    let (operator, administrator) = (&policies[1], &policies[2]);
+    let mut seen = 0;
+    for theirs in statements(operator) {
+        let sid = theirs["Sid"].as_str().unwrap();
+        let ours = of_sid(administrator, sid);
+        let (theirs_may, ours_may): (BTreeSet<&str>, BTreeSet<&str>) =
+            (actions(theirs).collect(), actions(ours).collect());
+        assert!(theirs_may.is_subset(&ours_may), "{sid}: {ours}");
+        for part in ["Effect", "Resource", "Condition"] {
+            assert_eq!(wherever(&theirs[part]), wherever(&ours[part]), "{sid}: {part}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 12);
+}
+
+/// A part of a statement, whichever account it is for: the operator's, by a pattern of as many digits, or by none.
+fn wherever(part: &Value) -> String {
+    let mut text = part.to_string();
+    for account in ["222222222222", "????????????"] {
+        text = text.replace(account, "*");
+    }
+    while text.contains("*/*") {
+        text = text.replace("*/*", "*");
+    }
+    text
+}
+
 /// `ForAllValues` is true of a call that names no key at all.
 #[test]
 fn every_condition_on_keys_demands_a_key() {
