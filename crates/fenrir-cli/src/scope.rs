@@ -1,5 +1,6 @@
 //! Whose deploys a command means, and the tables that keep their locks.
 
+use aws_sdk_sfn::types::ExecutionStatus;
 use fenrir_core::owner::{Owner, config_problem, project_problem};
 use fenrir_core::{house, keys, timestamp};
 use fenrir_store::{Freezes, Halts, Holder, Locks, Records, locks};
@@ -11,6 +12,16 @@ use crate::exit::Exit;
 use crate::fault::{Fault, Stop};
 use crate::project;
 use crate::source::{self, Source};
+
+/// What becomes of a lock whose execution has ended and that is not dirty.
+pub const SETTLED_SOON: &str =
+    "the watchdog settles it within 15 minutes: `fenrir status` shows how, and what is left to do";
+
+/// Whether the execution is known to have ended. What cannot be looked at may run.
+pub async fn has_ended(aws: &Aws, execution: &str) -> bool {
+    let answer = aws.sfn.describe_execution().execution_arn(execution).send().await;
+    answer.is_ok_and(|answer| *answer.status() != ExecutionStatus::Running)
+}
 
 /// A config of a project, in the account and region of the command.
 ///

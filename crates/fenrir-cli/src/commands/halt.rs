@@ -1,6 +1,5 @@
 //! `fenrir halt`: ask a running deploy to stop.
 
-use aws_sdk_sfn::types::ExecutionStatus;
 use fenrir_core::deployment;
 use fenrir_store::halts::Error;
 use serde::Serialize;
@@ -49,14 +48,13 @@ async fn halt(arguments: &Halt, printer: &mut Printer) -> Result<Exit, Stop> {
         ));
         return Err(fault.help("say that one, or none").into());
     }
-    if has_ended(&aws, &holder.execution).await {
+    // What cannot be looked at may run: a halt too many does no harm.
+    if scope::has_ended(&aws, &holder.execution).await {
         let fault = Fault::usage(format!(
             "the release `{}` holds the lock of {name}, and its execution has ended: nobody would hear the halt",
             holder.release_id
         ));
-        return Err(fault
-            .help("the next `fenrir deploy` takes the lock over; `fenrir status` says how it ended")
-            .into());
+        return Err(fault.help(scope::SETTLED_SOON).into());
     }
     let halt = deployment::Halt {
         who: aws.caller.arn.clone(),
@@ -77,12 +75,6 @@ async fn halt(arguments: &Halt, printer: &mut Printer) -> Result<Exit, Stop> {
         holder.release_id
     ));
     Ok(Exit::Success)
-}
-
-/// Whether the execution is known to have ended. What cannot be looked at may run: a halt too many does no harm.
-async fn has_ended(aws: &Aws, execution: &str) -> bool {
-    let answer = aws.sfn.describe_execution().execution_arn(execution).send().await;
-    answer.is_ok_and(|answer| *answer.status() != ExecutionStatus::Running)
 }
 
 /// A deploy that was asked to stop.

@@ -56,25 +56,28 @@ async fn unlock(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop>
         printer.answer(&Unfrozen { what: &frozen.name });
     }
     match holder {
-        Some((_, holder)) if !removed && !lifted => Err(Fault::new(
-            Exit::Locked,
-            format!(
-                "{} is not frozen; release `{}` holds its lock since `{}`, which is no dirty one",
-                frozen.name, holder.release_id, holder.since
-            ),
-        )
-        .help(format!(
-            "`fenrir attach {}` follows it, `fenrir halt --reason WHY` stops it; if it has ended, the next deploy takes \
-             the lock over",
-            holder.release_id
-        ))
-        .into()),
+        Some((_, holder)) if !removed && !lifted => Err(stays(&aws, &frozen, &holder).await.into()),
         None if !lifted => {
             printer.result(&format!("nothing to unlock: {}", frozen.name));
             Ok(Exit::Success)
         }
         _ => Ok(Exit::Success),
     }
+}
+
+/// A lock that nobody removes: its deploy runs, or the watchdog settles it.
+async fn stays(aws: &Aws, frozen: &Frozen, holder: &Holder) -> Fault {
+    let words = format!(
+        "{} is not frozen; release `{}` holds its lock since `{}`, which is no dirty one",
+        frozen.name, holder.release_id, holder.since
+    );
+    if scope::has_ended(aws, &holder.execution).await {
+        return Fault::new(Exit::Locked, format!("{words}, and its execution has ended")).help(scope::SETTLED_SOON);
+    }
+    Fault::new(Exit::Locked, words).help(format!(
+        "`fenrir attach {}` follows it, `fenrir halt --reason WHY` stops it",
+        holder.release_id
+    ))
 }
 
 /// A freeze that was ended.
