@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{ChangeSet, ChangeSetStatus, Deployment, Halt, Head, Manifest, Operation, StackAction, Wait};
+use fenrir_core::deployment::{
+    ChangeSet, ChangeSetStatus, Deployment, Halt, Head, Manifest, Operation, StackAction, Wait,
+};
 use fenrir_core::error::{ErrorName, Fault, FaultKind, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
