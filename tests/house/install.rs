@@ -168,6 +168,31 @@ fn only_administrators_change_the_stacks() {
     }
 }
 
+#[test]
+fn only_administrators_change_the_roles_that_fenrir_works_with() {
+    let policies = policies();
+    let named = texts(&of_sid(&policies[3], "OnlyAdministratorsChangeFenrir")["Resource"]);
+    let patterns: Vec<&str> = named
+        .iter()
+        .filter_map(|arn| Some(arn.split_once(":role/")?.1))
+        .collect();
+    let is_named = |role: &str| {
+        patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(beginning) => role.starts_with(beginning),
+            None => role == *pattern,
+        })
+    };
+    let mut seen = 0;
+    for house in ["template.yml", "account.yml"].map(template) {
+        for (id, role) in members(&house["Resources"]).filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role") {
+            let name = role["Properties"]["RoleName"].as_str().unwrap();
+            assert!(is_named(name), "{id}: {name}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 13);
+}
+
 /// What the steps believe lies in the buckets and the tables.
 #[test]
 fn only_administrators_change_the_buckets_and_the_tables() {
