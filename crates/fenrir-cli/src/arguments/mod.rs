@@ -457,7 +457,9 @@ pub struct ReasonArgument {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A change set that is not executed yet is removed, an update is cancelled and rolled back, a
-creation is deleted. The deploy then ends as failed and clean, and says who halted it and why.
+creation is deleted. The deploy then ends as failed, and says who halted it and why. It ends clean
+unless something stays: of a creation CloudFormation keeps the tables, queues, buckets and log
+groups that it has made already. Then the end is dirty, keeps the lock, and names them.
 
 Examples:
   fenrir halt --reason \"wrong branch\"

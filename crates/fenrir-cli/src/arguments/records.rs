@@ -8,8 +8,10 @@ use super::{AwsArguments, ScopeArguments};
 /// `fenrir status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Says what is deployed and since when, what runs, who keeps others from deploying, and whether the
-stack is still what the last deploy made of it. Outputs are shown when the credentials may read the stack.
+Says what is deployed and since when, what runs, who keeps others from deploying, and whether
+somebody deleted, replaced, updated or tagged the stack beside Fenrir since. What was changed in
+its resources themselves is drift, which CloudFormation detects. Outputs are shown when the
+credentials may read the stack.
 
 Examples:
   fenrir status
