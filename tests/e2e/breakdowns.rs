@@ -103,8 +103,8 @@ impl Alone {
     }
 }
 
-fn pair(status: &str, error: &str) -> Option<(String, String)> {
-    Some((status.to_owned(), error.to_owned()))
+fn pair(status: &str, error: &str) -> (String, String) {
+    (status.to_owned(), error.to_owned())
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_failed_create_that_cannot_be_removed_is_dirty_and_the_team_is_alerted
         );
         assert_eq!(
             alone.recorded(&application, &name).await,
-            pair("FAILURE_DIRTY", "FailureDirty.StackError")
+            Some(pair("FAILURE_DIRTY", "FailureDirty.StackError"))
         );
         assert_eq!(alone.status(&application).await.as_deref(), Some("ROLLBACK_COMPLETE"));
     })
@@ -174,7 +174,7 @@ async fn a_lock_that_cannot_be_taken_ends_clean_because_nothing_was_touched() {
         alone.left(&application, None).await;
         assert_eq!(
             alone.recorded(&application, &name).await,
-            pair("FAILURE_CLEAN", "FailureClean.InternalError")
+            Some(pair("FAILURE_CLEAN", "FailureClean.InternalError"))
         );
     })
     .await;
@@ -214,7 +214,7 @@ async fn an_error_of_execute_is_no_verdict_until_the_stack_was_looked_at() {
         alone.left(&application, None).await;
         assert_eq!(
             alone.recorded(&application, &name).await,
-            pair("FAILURE_CLEAN", "FailureClean.StackError")
+            Some(pair("FAILURE_CLEAN", "FailureClean.StackError"))
         );
     })
     .await;
@@ -248,7 +248,7 @@ async fn an_end_that_cannot_be_written_down_is_dirty_and_the_lock_stays_with_its
             ("false", name.as_str())
         );
         assert!(lock["execution"].ends_with(&name), "{lock:?}");
-        assert_eq!(alone.recorded(&application, &name).await, pair("STARTED", ""));
+        assert_eq!(alone.recorded(&application, &name).await, Some(pair("STARTED", "")));
         assert_eq!(alone.status(&application).await.as_deref(), Some("CREATE_COMPLETE"));
     })
     .await;
@@ -272,7 +272,7 @@ async fn a_template_that_breaks_a_rule_is_refused_and_recorded() {
         alone.left(&application, None).await;
         assert_eq!(
             alone.recorded(&application, &name).await,
-            pair("REFUSED", "BadReleaseError")
+            Some(pair("REFUSED", "BadReleaseError"))
         );
     })
     .await;
@@ -303,7 +303,7 @@ async fn a_step_that_fails_once_is_tried_again_and_nobody_notices() {
         assert_eq!(ended.status, "SUCCEEDED", "{} {}", ended.error, ended.cause);
         assert_path(&ended, &UNTIL_EXECUTED, &["ReleaseLock", "Success?", "Success"]);
         alone.left(&application, Some("CREATE_COMPLETE")).await;
-        assert_eq!(alone.recorded(&application, &name).await, pair("SUCCESS", ""));
+        assert_eq!(alone.recorded(&application, &name).await, Some(pair("SUCCESS", "")));
         // The session is named after the release.
         let calls = alone.calls("cloudformation:ExecuteChangeSet", &name);
         let struck = calls.iter().filter(|call| call["fault"] == "throttled").count();
@@ -352,7 +352,7 @@ async fn a_breakdown_after_the_proof_ends_clean_and_is_recorded() {
         alone.left(&application, None).await;
         assert_eq!(
             alone.recorded(&application, &name).await,
-            pair("REFUSED", "InternalError")
+            Some(pair("REFUSED", "InternalError"))
         );
     })
     .await;

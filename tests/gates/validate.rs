@@ -356,9 +356,8 @@ async fn a_proven_release_that_validate_breaks_down_with_is_recorded_and_may_sti
     let release = application().upload(&world.config, "release-1").await;
     // The release is read and proven, and then the artifact cannot be.
     let artifact_away = || {
-        world
-            .aws
-            .order_faults(&json!([{"action": "s3:GetObject", "fault": "unavailable", "skip": 1, "times": 40}]))
+        let away = json!([{"action": "s3:GetObject", "fault": "unavailable", "skip": 1, "times": 40}]);
+        world.aws.order_faults(&away);
     };
     artifact_away();
     let error = world.validate_release("release-1", release.clone()).await.unwrap_err();

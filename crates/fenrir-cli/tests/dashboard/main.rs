@@ -157,6 +157,7 @@ fn the_picture_shows_where_an_execution_is_and_was() {
     assert_eq!(
         states("state"),
         [
+            "RecordBreakdown",
             "CleanUp",
             "ReleaseLock",
             "Success?",
