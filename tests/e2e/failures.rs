@@ -364,7 +364,10 @@ fn a_freeze_keeps_everybody_out_until_it_is_lifted() {
     project
         .run(&["unlock", "--reason", "no"])
         .ends(0, &["nothing to unlock"]);
-    project.run(&["deploy"]).ends(4, &["audit"]);
+    project.run(&["deploy"]).ends(
+        4,
+        &["audit", "`fenrir unlock --whole-project --reason WHY` ends the freeze"],
+    );
     project
         .run(&["unlock", "--whole-project", "--reason", "done"])
         .ends(0, &["no longer frozen"]);

@@ -182,13 +182,15 @@ async fn a_dirty_lock_stays_with_its_reason() {
 async fn a_freeze_of_account_project_or_config_keeps_everybody_out() {
     let world = World::start().await;
     let (locks, owner, mine) = (world.locks(), owner(), holder("release-1"));
-    for key in keys::freezes(&owner) {
+    let flags = ["--whole-account ", "--whole-project ", ""];
+    for (key, flag) in keys::freezes(&owner).into_iter().zip(flags) {
         world.freeze(&key).await;
         let error = locks.acquire(&owner, &mine).await.unwrap_err();
-        assert!(
-            matches!(&error, LockError::Frozen(freeze) if freeze.reason == "holidays"),
-            "{error}"
-        );
+        let LockError::Frozen(freeze) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(freeze.reason, "holidays");
+        assert_eq!(freeze.ended_by(), format!("fenrir unlock {flag}--reason WHY"));
         assert_eq!(locks.holder(&owner).await.unwrap(), None);
         world.thaw(&key).await;
     }

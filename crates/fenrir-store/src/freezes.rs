@@ -49,6 +49,16 @@ impl Freeze {
         })
     }
 
+    /// The command that ends it.
+    #[must_use]
+    pub fn ended_by(&self) -> &'static str {
+        match self.key.matches('/').count() {
+            1 => "fenrir unlock --whole-account --reason WHY",
+            2 => "fenrir unlock --whole-project --reason WHY",
+            _ => "fenrir unlock --reason WHY",
+        }
+    }
+
     /// Who froze what, since when, and why.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -204,7 +204,7 @@ fn refusal(env: &Environment, head: &Head, error: Error, stays: Option<Stays>) -
         Error::Held(holder) => stays
             .as_ref()
             .map_or_else(|| while_it_runs(holder), |stays| stays.help.clone()),
-        Error::Frozen(_) => "ask whoever froze it; `fenrir unlock --reason WHY` ends a freeze".to_owned(),
+        Error::Frozen(freeze) => format!("ask whoever froze it; `{}` ends the freeze", freeze.ended_by()),
         _ => return error.into_step("taking the lock"),
     };
     let mut refused = error.into_step("taking the lock");
