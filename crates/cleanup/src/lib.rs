@@ -176,14 +176,29 @@ impl Work {
         let Some(stack) = stack.map_err(|fault| reading(fault, "the stack"))? else {
             return Ok(None);
         };
+        // CreateChangeSet had begun to make room, or an earlier run of this step to clean up. Where that failed, the next
+        // deploy cannot do it either.
+        let is_deleted = matches!(stack.status, Status::DeleteInProgress | Status::DeleteFailed);
+        if is_deleted && self.is_last_own(&stack.arn).await? {
+            return Ok(Some(Left {
+                stack: stack.arn,
+                change_set: None,
+                is_own: true,
+                is_touched: true,
+            }));
+        }
         let seen = self.stacks.own_change_set(&self.name, &self.marks).await;
         if let Some(seen) = seen.map_err(|fault| reading(fault, "the change set"))? {
             // A stack under review that bears our change set was made for it: whatever was there before, CreateChangeSet
             // deleted first.
             let is_own = stack.status == Status::ReviewInProgress;
+            if is_own && seen.answer == Answer::Pending {
+                return Err(self.later("its change set is still being made"));
+            }
             return Ok(Some(Left {
                 stack: seen.stack_arn,
-                change_set: Some(seen.arn),
+                // Removed first, it would leave a stack of which the next try could not tell whose it is. It goes with it.
+                change_set: (!is_own).then_some(seen.arn),
                 is_own,
                 is_touched: is_own,
             }));
@@ -197,15 +212,7 @@ impl Work {
                 None => Err(self.later("the rollback of an earlier update is gone on with")),
             };
         }
-        // CreateChangeSet had begun to make room. Where that failed, the next deploy cannot do it either.
-        let deletes = matches!(stack.status, Status::DeleteInProgress | Status::DeleteFailed)
-            && self.is_last_own(&stack.arn).await?;
-        Ok(deletes.then_some(Left {
-            stack: stack.arn,
-            change_set: None,
-            is_own: true,
-            is_touched: true,
-        }))
+        Ok(None)
     }
 
     async fn has_recovered_before(&self, stack: &str) -> Result<bool, StepError> {
@@ -699,6 +706,62 @@ mod tests {
         assert_eq!(error.name, ErrorName::CleanUpError);
         assert!(error.message.contains("continue-update-rollback"), "{}", error.message);
         assert!(only_looks(&calls), "{calls:?}");
+    }
+
+    /// What is left where the state knows nothing, and by which calls that is found.
+    async fn find(answers: Vec<Answer>) -> (Result<Option<Left>, StepError>, Vec<String>) {
+        let (server, work) = work(answers, Duration::ZERO).await;
+        let found = work.find(&deployment(&json!({"name": "s"}), &Value::Null)).await;
+        let calls = server.requests().into_iter().map(|request| request.operation);
+        (found, calls.collect())
+    }
+
+    #[tokio::test]
+    async fn a_stack_under_review_is_not_parted_from_the_change_set_that_shows_whose_it_is() {
+        let seen = |status: &str| {
+            let description = Marks::of("arn:execution").description();
+            let result = format!(
+                "<ChangeSetId>arn:c</ChangeSetId><StackId>{STACK}</StackId><Description>{description}</Description>\
+                 <Status>{status}</Status><ExecutionStatus>AVAILABLE</ExecutionStatus>"
+            );
+            ok("DescribeChangeSet", &result)
+        };
+        let whole = Left {
+            stack: STACK.to_owned(),
+            change_set: None,
+            is_own: true,
+            is_touched: true,
+        };
+        let (found, _) = find(vec![stack(Status::ReviewInProgress), seen("CREATE_COMPLETE")]).await;
+        assert_eq!(found, Ok(Some(whole)));
+        let (found, _) = find(vec![stack(Status::ReviewInProgress), seen("CREATE_IN_PROGRESS")]).await;
+        assert_eq!(found.unwrap_err().name, ErrorName::TransientError);
+        // A stack that was there before has to be freed of it.
+        let (found, _) = find(vec![stack(Status::UpdateComplete), seen("CREATE_COMPLETE")]).await;
+        let left = found.unwrap().unwrap();
+        assert_eq!((left.change_set.as_deref(), left.is_own), (Some("arn:c"), false));
+    }
+
+    #[tokio::test]
+    async fn a_deletion_that_an_earlier_run_began_is_its_own() {
+        for status in [Status::DeleteInProgress, Status::DeleteFailed] {
+            let delete = Marks::of("arn:execution").delete();
+            for (token, is_own) in [(delete.as_str(), true), ("theirs", false)] {
+                let mut answers = vec![stack(status), events(&[("DELETE_IN_PROGRESS", token, "")])];
+                if !is_own {
+                    answers.push(Answer::xml(
+                        404,
+                        "<ErrorResponse><Error><Code>ChangeSetNotFound</Code><Message>no</Message></Error></ErrorResponse>",
+                    ));
+                }
+                let (found, calls) = find(answers).await;
+                assert_eq!(
+                    found.unwrap().is_some_and(|left| left.is_own),
+                    is_own,
+                    "{status} {calls:?}"
+                );
+            }
+        }
     }
 
     #[tokio::test]
