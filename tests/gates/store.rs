@@ -10,6 +10,7 @@ use fenrir_store::records::Error as RecordError;
 use fenrir_store::{Objects, Status};
 use fenrir_testkit::{Answer, Recorded};
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::world::{BUCKET, World, execution, head, holder, owner, record};
 
@@ -170,7 +171,7 @@ async fn a_dirty_lock_stays_with_its_reason() {
     for refused in [
         locks.acquire(&owner, &mine).await,
         locks.acquire(&owner, &other).await,
-        locks.take_over(&owner, &mine.execution, &other).await,
+        locks.take_over(&owner, &mine.execution, &other, now()).await,
     ] {
         let error = refused.unwrap_err();
         assert!(error.to_string().ends_with("ended dirty: a table is left"), "{error}");
@@ -238,6 +239,34 @@ async fn a_lost_answer_leaves_the_lock_with_who_took_it() {
     assert_eq!(locks.holder(&owner).await.unwrap(), None);
 }
 
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+#[tokio::test]
+async fn a_lock_that_is_claimed_is_not_taken_over_before_that_ends() {
+    let world = World::start().await;
+    let (owner, locks) = (owner(), world.locks());
+    let (ended, mine) = (holder("release-1"), holder("release-2"));
+    locks.acquire(&owner, &ended).await.unwrap();
+    let until = now() + time::Duration::minutes(16);
+    locks.claim(&owner, &ended.execution, until).await.unwrap();
+    assert_eq!(locks.verify(&owner, &ended.execution).await, Ok(()));
+    let early = locks.take_over(&owner, &ended.execution, &mine, until).await;
+    assert!(matches!(early, Err(LockError::Held(holder)) if holder.execution == ended.execution));
+    let late = until + time::Duration::seconds(1);
+    assert_eq!(locks.take_over(&owner, &ended.execution, &mine, late).await, Ok(()));
+    // Who comes too late touches nothing, nor does who ended dirty.
+    let lost = locks.claim(&owner, &ended.execution, late).await;
+    assert!(matches!(lost, Err(LockError::Lost(Some(holder))) if holder.execution == mine.execution));
+    locks
+        .mark_dirty(&owner, &mine.execution, "a table is left")
+        .await
+        .unwrap();
+    let dirty = locks.claim(&owner, &mine.execution, late).await;
+    assert!(matches!(dirty, Err(LockError::Lost(Some(holder))) if holder.dirty));
+}
+
 #[tokio::test]
 async fn of_many_one_gets_the_lock() {
     let world = World::start().await;
@@ -250,7 +279,7 @@ async fn of_many_one_gets_the_lock() {
         racers.spawn(async move {
             let mine = holder(&format!("release-{number}"));
             loop {
-                match locks.take_over(&owner, &ended.execution, &mine).await {
+                match locks.take_over(&owner, &ended.execution, &mine, now()).await {
                     // Two transactions met: as the machine does, it is tried again.
                     Err(LockError::Fault(_)) => {}
                     Ok(()) => break Some(mine.execution),

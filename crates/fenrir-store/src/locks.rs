@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
@@ -20,6 +21,7 @@ use fenrir_core::keys;
 use fenrir_core::owner::Owner;
 use fenrir_core::problem::printable;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use crate::attributes::{Item, from_item, text, to_attribute, to_item};
 use crate::batch;
@@ -32,6 +34,9 @@ const GET: &str = "dynamodb:GetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 const BATCH: &str = "dynamodb:BatchGetItem";
 const DELETE: &str = "dynamodb:DeleteItem";
+
+/// Until when nobody takes the lock over, because somebody is at what its execution has left.
+const CLAIMED: &str = "claimed_until";
 
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,33 +158,59 @@ impl Locks {
     /// [`Error::Held`] by another execution, or by this one and dirty; [`Error::Frozen`]; [`Error::Recorded`];
     /// [`Error::Fault`].
     pub async fn acquire(&self, owner: &Owner, holder: &Holder) -> Result<(), Error> {
-        self.take_over(owner, &holder.execution, holder).await
+        // Of its own lock it need not ask who is at it.
+        self.put(owner, holder, "#execution = :me AND #dirty = :false", &[])
+            .await
     }
 
-    /// Takes the lock for `holder`, also when the execution `ended` left it behind and it is not dirty. Of several that
-    /// try, one gets it.
+    /// Takes the lock for `holder`, also when the execution `ended` left it behind, it is not dirty, and nobody claims it
+    /// ([`Locks::claim`]) at the time `now`. Of several that try, one gets it.
     ///
     /// The caller has proven that the execution has ended and that the stack is not in progress.
     ///
     /// # Errors
     /// As [`Locks::acquire`].
-    pub async fn take_over(&self, owner: &Owner, ended: &str, holder: &Holder) -> Result<(), Error> {
+    pub async fn take_over(
+        &self,
+        owner: &Owner,
+        ended: &str,
+        holder: &Holder,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let free = "(#execution = :me OR (#execution = :ended AND (attribute_not_exists(#claimed) OR #claimed < :now))) \
+                    AND #dirty = :false";
+        let values = [(":ended", text(ended)), (":now", instant(now))];
+        self.put(owner, holder, free, &values).await
+    }
+
+    /// Writes the lock's item where there is none, or where what is there is `free` to be replaced.
+    async fn put(
+        &self,
+        owner: &Owner,
+        holder: &Holder,
+        free: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<(), Error> {
         let garbled = |error: &dyn std::error::Error| Error::Garbled(error.to_string());
         let mut item = to_item(holder).map_err(|error| garbled(&error))?;
         item.insert("key".to_owned(), text(keys::owner(owner)));
-        let put = Put::builder()
+        let mut put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#key) OR (#execution IN (:me, :ended) AND #dirty = :false)")
+            .condition_expression(format!("attribute_not_exists(#key) OR ({free})"))
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#execution", "execution")
             .expression_attribute_names("#dirty", "dirty")
             .expression_attribute_values(":me", text(&holder.execution))
-            .expression_attribute_values(":ended", text(ended))
             .expression_attribute_values(":false", AttributeValue::Bool(false))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|error| garbled(&error))?;
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if free.contains("#claimed") {
+            put = put.expression_attribute_names("#claimed", CLAIMED);
+        }
+        for (name, value) in values {
+            put = put.expression_attribute_values(*name, value.clone());
+        }
+        let put = put.build().map_err(|error| garbled(&error))?;
         let mut items = vec![TransactWriteItem::builder().put(put).build()];
         for key in keys::freezes(owner) {
             let check = freezes::absent(&self.table, &key).map_err(|error| garbled(&error))?;
@@ -376,32 +407,62 @@ impl Locks {
         }
     }
 
+    /// Makes sure that `execution` holds the lock, as [`Locks::verify`], and that nobody takes it over before `until`: for
+    /// who acts for an execution that has ended.
+    ///
+    /// # Errors
+    /// [`Error::Lost`]: whoever gets it touches nothing. [`Error::Fault`].
+    pub async fn claim(&self, owner: &Owner, execution: &str, until: OffsetDateTime) -> Result<(), Error> {
+        let claim = self
+            .update(owner, execution)
+            .update_expression("SET #claimed = :until")
+            .condition_expression("#execution = :me AND #dirty = :false")
+            .expression_attribute_names("#claimed", CLAIMED)
+            .expression_attribute_values(":until", instant(until))
+            .expression_attribute_values(":false", AttributeValue::Bool(false));
+        match claim.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_condition_failed(error.code()) => {
+                Err(Error::Lost(self.holder(owner).await?.map(Box::new)))
+            }
+            Err(error) => Err(fenrir_aws::fault(UPDATE, &error).into()),
+        }
+    }
+
     /// Marks the lock of `execution` dirty: it stays until somebody has looked.
     ///
     /// # Errors
     /// [`Error::Lost`] when this execution does not hold it; [`Error::Fault`].
     pub async fn mark_dirty(&self, owner: &Owner, execution: &str, reason: &str) -> Result<(), Error> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("key", text(keys::owner(owner)))
+        let mark = self
+            .update(owner, execution)
             .update_expression("SET #dirty = :true, #reason = :reason")
             .condition_expression("#execution = :me")
-            .expression_attribute_names("#execution", "execution")
-            .expression_attribute_names("#dirty", "dirty")
             .expression_attribute_names("#reason", "reason")
-            .expression_attribute_values(":me", text(execution))
             .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .expression_attribute_values(":reason", text(reason))
-            .send()
-            .await;
-        match answer {
+            .expression_attribute_values(":reason", text(reason));
+        match mark.send().await {
             Ok(_) => Ok(()),
             Err(error) if is_condition_failed(error.code()) => Err(Error::Lost(None)),
             Err(error) => Err(fenrir_aws::fault(UPDATE, &error).into()),
         }
     }
+
+    /// A change of the lock of `execution`.
+    fn update(&self, owner: &Owner, execution: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("key", text(keys::owner(owner)))
+            .expression_attribute_names("#execution", "execution")
+            .expression_attribute_names("#dirty", "dirty")
+            .expression_attribute_values(":me", text(execution))
+    }
+}
+
+/// A time that can be compared, in seconds.
+fn instant(at: OffsetDateTime) -> AttributeValue {
+    AttributeValue::N(at.unix_timestamp().to_string())
 }
 
 /// Whether it is `execution` that holds the lock, and the lock is not dirty.

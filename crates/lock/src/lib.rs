@@ -160,13 +160,25 @@ async fn take(
                         left_behind_by = other.execution,
                         "taking over the lock of an execution that ended"
                     );
-                    match locks.take_over(&head.owner(), &other.execution, holder).await {
+                    match locks
+                        .take_over(&head.owner(), &other.execution, holder, env.now())
+                        .await
+                    {
                         Ok(()) => {
                             env.measure(&Measure::LockTakenOver(head));
                             mend(env, deployment, &other, &ended).await;
                             return Ok(());
                         }
-                        Err(error) => refusal(env, head, error, None),
+                        Err(Error::Frozen(_)) if is_started(records, deployment).await? => return Ok(()),
+                        Err(error) => {
+                            let is_claimed =
+                                matches!(&error, Error::Held(now) if now.execution == other.execution && !now.dirty);
+                            let stays = is_claimed.then(|| Stays {
+                                why: "the watchdog is at what its execution has left".to_owned(),
+                                help: "run `fenrir deploy` again in a few minutes".to_owned(),
+                            });
+                            refusal(env, head, error, stays)
+                        }
                     }
                 }
                 Found::Stays(stays) => refusal(env, head, Error::Held(other), Some(stays)),

@@ -173,13 +173,14 @@ fn takes(request: &Request) -> bool {
     put(request)["TableName"] == "fenrir-locks"
 }
 
-/// Whether it takes it also from the one that holds it, and only where that is not dirty.
+/// Whether it takes it also from the one that holds it, and only where that is not dirty and nobody claims it.
 fn takes_over(request: &Request) -> bool {
     let put = put(request);
     let condition = put["ConditionExpression"].as_str().unwrap_or_default();
     takes(request)
         && put["ExpressionAttributeValues"][":ended"]["S"] == HOLDER
-        && condition.ends_with("(#execution IN (:me, :ended) AND #dirty = :false)")
+        && condition.contains("#execution = :ended AND (attribute_not_exists(#claimed) OR #claimed < :now)")
+        && condition.ends_with("AND #dirty = :false)")
 }
 
 /// `TransactionCanceledException`, with the item that was there.
