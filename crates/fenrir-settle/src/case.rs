@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use fenrir_core::deployment::{Deployment, Head, Outcome, StackAction};
+use fenrir_core::deployment::{Head, Outcome, StackAction};
 use fenrir_core::error::{ErrorName, Fault, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::{names, timestamp};
 use fenrir_lambda::Environment;
+use fenrir_lambda::NoSession;
 use fenrir_lambda::alert::{Alert, Tidings};
 use fenrir_lambda::metrics::{self, Measure};
+use fenrir_stacks::changes::Answer;
 use fenrir_stacks::events::{self, Event};
 use fenrir_stacks::marks::Marks;
 use fenrir_stacks::status::{Conclude, Prepare, Tidy};
@@ -102,7 +104,20 @@ async fn settle_open(env: &Environment, owner: &Owner, record: &Record) -> Resul
     } else {
         None
     };
-    let stacks = Stacks::new(&env.deployer(&head).await?);
+    let stacks = match env.enter(&head).await {
+        Ok(config) => Stacks::new(&config),
+        // It was let in when the release was proven, and a deploy of Fenrir's own stacks is over by now.
+        Err(NoSession::Closed { what, help }) if ended.since(env.now()) > OLD => {
+            let cause = words::closed(&head, &record.stack, &ended, last.as_ref(), (&what, &help), holds);
+            let end = End::new(Found::Unclear, cause, record.stack_arn.clone());
+            if holds && let Some(kept) = keep(env, &head, record, &ended, &end).await? {
+                return Ok(kept);
+            }
+            tell(env, &head, record, &end).await?;
+            return write(env, owner, record, &ended, &end, Keeps::Nothing).await;
+        }
+        Err(none) => return Err(none.into()),
+    };
     let mut case = Case::new(env, stacks, head, record, &ended, last);
     if holds {
         case.settle().await
@@ -252,6 +267,29 @@ async fn write(
     }
 }
 
+/// Keeps the lock of a dirty end: marks it with the reason, tells the team, and writes the record. `None` when somebody
+/// took or removed it meanwhile: then there is nothing of its to mark, and no lock that stays.
+async fn keep(
+    env: &Environment,
+    head: &Head,
+    record: &Record,
+    ended: &Ended,
+    end: &End,
+) -> Result<Option<Settlement>, StepError> {
+    let owner = head.owner();
+    let locks = Locks::new(env.own(), &env.settings().locks_table);
+    match locks.mark_dirty(&owner, &record.execution, &end.cause).await {
+        Ok(()) => {}
+        Err(LockError::Lost(_)) => {
+            tracing::warn!("the lock went to somebody else meanwhile");
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into_step("marking the lock as dirty")),
+    }
+    tell(env, head, record, end).await?;
+    write(env, &owner, record, ended, end, Keeps::Lock).await.map(Some)
+}
+
 fn said(env: &Environment, owner: &Owner, record: &Record) -> Settlement {
     let outcome = match record.status {
         fenrir_store::Status::Success => Some(Outcome::Success),
@@ -316,6 +354,14 @@ struct Look {
     left_behind: Vec<Event>,
 }
 
+impl Look {
+    /// Its change set is not yet made.
+    fn is_being_made(&self) -> bool {
+        let seen = self.change_set.as_ref();
+        seen.is_some_and(|seen| seen.answer == Answer::Pending)
+    }
+}
+
 impl<'a> Case<'a> {
     fn new(
         env: &'a Environment,
@@ -350,21 +396,13 @@ impl<'a> Case<'a> {
             return Ok(Settlement::LeftAlone);
         };
         let end = self.end(look, found, true).await;
-        let locks = Locks::new(self.env.own(), &self.env.settings().locks_table);
         if end.is_dirty() {
-            let marked = locks.mark_dirty(&self.owner, &self.record.execution, &end.cause).await;
-            match marked {
-                Ok(()) => {}
-                // Somebody took or removed it meanwhile: there is nothing of its to mark, and no lock that stays.
-                Err(LockError::Lost(_)) => {
-                    tracing::warn!("the lock went to somebody else meanwhile");
-                    return self.mend(true).await;
-                }
-                Err(error) => return Err(error.into_step("marking the lock as dirty")),
-            }
-            tell(self.env, &self.head, self.record, &end).await?;
-            return write(self.env, &self.owner, self.record, self.ended, &end, Keeps::Lock).await;
+            return match keep(self.env, &self.head, self.record, self.ended, &end).await? {
+                Some(kept) => Ok(kept),
+                None => self.mend(true).await,
+            };
         }
+        let locks = Locks::new(self.env.own(), &self.env.settings().locks_table);
         let record = end.record(self.record, self.ended, self.env);
         let along = records(self.env).along(&self.owner, &record);
         // Told before it is written down: told twice is better than never.
@@ -423,11 +461,15 @@ impl<'a> Case<'a> {
                     tracing::info!(status = %look.evidence.status, "the stack is not at rest, or was not long ago");
                     return Ok(None);
                 }
-                // There was only the change set that was removed here.
+                // There was only the change set that was removed here, by itself or with its stack.
                 Next::End(Found::Gone) if self.is_fenced => return Ok(Some((look, Found::NotExecuted))),
                 Next::End(found) => return Ok(Some((look, found))),
                 Next::RemoveChangeSet => self.remove_change_set(look.change_set.as_ref()).await?,
-                Next::DeleteStack => self.delete_stack(until).await?,
+                Next::DeleteStack if look.is_being_made() => sleep(PAUSE).await,
+                Next::DeleteStack => {
+                    self.is_fenced |= look.change_set.is_some();
+                    self.delete_stack(until).await?;
+                }
                 Next::ContinueRollback => self.continue_rollback(until).await?,
             }
             if Instant::now() > until {
@@ -436,16 +478,18 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Fencing: whoever took the lock over may be at the stack already.
-    async fn verify(&self) -> Result<(), StepError> {
+    /// Fencing: whoever took the lock over may be at the stack already. While this run lasts nobody takes it over, also
+    /// not who looked at the stack before it was touched here.
+    async fn claim(&self) -> Result<(), StepError> {
         let locks = Locks::new(self.env.own(), &self.env.settings().locks_table);
-        let verified = locks.verify(&self.owner, &self.record.execution).await;
-        verified.map_err(|error| error.into_step("checking the lock"))
+        let until = self.env.now() + execution::LONGEST_STEP;
+        let claimed = locks.claim(&self.owner, &self.record.execution, until).await;
+        claimed.map_err(|error| error.into_step("claiming the lock"))
     }
 
     async fn remove_change_set(&mut self, change_set: Option<&ChangeSetSeen>) -> Result<(), StepError> {
         let Some(seen) = change_set else { return Ok(()) };
-        self.verify().await?;
+        self.claim().await?;
         let deleted = self.stacks.delete_change_set(&seen.stack_arn, &seen.arn).await;
         let deleted = deleted.map_err(|fault| fault.into_step(ErrorName::StackError, "removing the change set"))?;
         if deleted {
@@ -459,7 +503,7 @@ impl<'a> Case<'a> {
 
     async fn delete_stack(&self, until: Instant) -> Result<(), StepError> {
         let Some(arn) = &self.arn else { return Ok(()) };
-        self.verify().await?;
+        self.claim().await?;
         tracing::info!(
             stack = arn,
             "deleting the stack that the execution made and that never completed"
@@ -473,7 +517,7 @@ impl<'a> Case<'a> {
 
     async fn continue_rollback(&mut self, until: Instant) -> Result<(), StepError> {
         let Some(arn) = &self.arn else { return Ok(()) };
-        self.verify().await?;
+        self.claim().await?;
         self.is_continued = true;
         tracing::info!(stack = arn, "going on with a rollback that failed");
         let begun = self
@@ -556,23 +600,8 @@ impl<'a> Case<'a> {
     /// which nothing is at work, nobody has to wait.
     fn was_at_work(&self) -> bool {
         let may_run = self.ended.may_run_until(self.env.now()).is_some();
-        may_run && self.last.as_ref().is_none_or(|last| self.is_at_work(last))
-    }
-
-    /// `WaitExecute` only reads, unless it is to stop the update.
-    fn is_at_work(&self, last: &LastState) -> bool {
-        let stops = |deployment: &Deployment| {
-            let at = self.ended.at.unwrap_or_else(|| self.env.now());
-            deployment.halt.is_some() || !deployment.overdue(at).is_negative()
-        };
-        match last.name.as_str() {
-            // Neither has anything to do any more once its change set is gone.
-            "CreateChangeSet" | "Execute" => !self.is_fenced,
-            // ReleaseLock may still mark the lock as dirty.
-            "CleanUp" | "ReleaseLock" => true,
-            "WaitExecute" => last.deployment.as_ref().is_none_or(stops),
-            _ => false,
-        }
+        let is_at_work = |last: &LastState| judgement::is_at_work(&last.name, self.is_fenced);
+        may_run && self.last.as_ref().is_none_or(is_at_work)
     }
 }
 

@@ -12,7 +12,7 @@ pub const LAST_EVENTS: i32 = 300;
 
 /// For so long after its execution was stopped a step may still run: a function lives for 15 minutes at most (Lambda
 /// quotas, "Function timeout"), and clocks differ.
-const LONGEST_STEP: time::Duration = time::Duration::minutes(16);
+pub(crate) const LONGEST_STEP: time::Duration = time::Duration::minutes(16);
 
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -75,6 +75,20 @@ impl Found {
     }
 }
 
+/// Whether the step of this state of the machine may change something after its execution was stopped there. It is
+/// fenced when its change set was removed since.
+#[must_use]
+pub fn is_at_work(state: &str, is_fenced: bool) -> bool {
+    match state {
+        // It has nothing to do any more once its change set is gone: it executes that very one, by ARN.
+        "Execute" => !is_fenced,
+        // CreateChangeSet, when its answer was lost, makes anew what was removed; WaitExecute may see only now that the
+        // time is over or that somebody halts, and cancel; ReleaseLock may still mark the lock as dirty.
+        "CreateChangeSet" | "WaitExecute" | "CleanUp" | "ReleaseLock" => true,
+        _ => false,
+    }
+}
+
 /// What is done next about the stack of an execution that still holds its lock.
 #[must_use]
 pub fn next(evidence: &Evidence) -> Next {
@@ -105,14 +119,14 @@ fn at_rest(evidence: &Evidence) -> Next {
         Conclusion::Succeeded => Next::End(Found::Completed),
         Conclusion::Stuck if row.tidy == Tidy::Recover && evidence.may_recover => Next::ContinueRollback,
         Conclusion::Stuck => Next::End(Found::Stuck),
-        Conclusion::RolledBack if deletes => Next::DeleteStack,
+        // Of a stack under review the change set goes with it. Removed first, nothing would show any more whose it is.
+        Conclusion::RolledBack | Conclusion::NotBegun if deletes => Next::DeleteStack,
         // A create that failed, and nothing shows whose it was.
         Conclusion::RolledBack if row.tidy == Tidy::DeleteOwn => Next::End(Found::Unclear),
         Conclusion::RolledBack => Next::End(Found::RolledBack),
         Conclusion::Unseen if evidence.is_old => Next::End(Found::Unclear),
         Conclusion::Unseen => Next::LeaveAlone,
         Conclusion::NotBegun if evidence.change_set.is_some() => Next::RemoveChangeSet,
-        Conclusion::NotBegun if deletes => Next::DeleteStack,
         // A deletion of its own that failed.
         Conclusion::NotBegun if row.tidy == Tidy::Dirty && evidence.is_last_own => Next::End(Found::Stuck),
         Conclusion::NotBegun => Next::End(Found::NotExecuted),
@@ -241,6 +255,14 @@ mod tests {
                 matches!(evidence.change_set, Some(Execution::NotBegun | Execution::Impossible)),
                 "{evidence:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_stack_under_review_is_deleted_with_the_change_set_that_shows_whose_it_is() {
+        let is_review = |evidence: &Evidence| evidence.status == Status::ReviewInProgress && evidence.is_own;
+        for evidence in all().filter(|evidence| is_review(evidence) && evidence.change_set.is_some()) {
+            assert_ne!(next(&evidence), Next::RemoveChangeSet, "{evidence:?}");
         }
     }
 

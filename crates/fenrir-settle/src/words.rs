@@ -11,6 +11,9 @@ use crate::judgement::Found;
 /// Characters of what Step Functions, or whoever stopped the execution, says of its end.
 const SAID: usize = 500;
 
+/// What becomes of a lock that is kept.
+const UNLOCK: &str = "; the lock stays until then: release it with `fenrir unlock --reason WHY`";
+
 /// All that the sentence is made of.
 pub(crate) struct Story<'a> {
     pub(crate) head: &'a Head,
@@ -34,7 +37,7 @@ impl Story<'_> {
     /// The sentence, signed.
     pub(crate) fn tell(&self) -> String {
         let next = if self.keeps_lock && self.found.status() == fenrir_store::Status::FailureDirty {
-            "; the lock stays until then: release it with `fenrir unlock --reason WHY`"
+            UNLOCK
         } else {
             ""
         };
@@ -126,6 +129,23 @@ impl Story<'_> {
         });
         cause.unwrap_or_default()
     }
+}
+
+/// The sentence, signed, where the account lets nobody in who could look: what is wrong with it, and what to do.
+pub(crate) fn closed(
+    head: &Head,
+    stack: &str,
+    ended: &Ended,
+    last: Option<&LastState>,
+    (what, help): (&str, &str),
+    keeps_lock: bool,
+) -> String {
+    let how = how(ended, last);
+    let next = if keeps_lock { UNLOCK } else { "" };
+    head.sign(&format!(
+        "{how}; what it did to stack `{stack}` cannot be told, because {what}; {help}, and looks at the stack in the \
+         CloudFormation console of the account{next}"
+    ))
 }
 
 /// How the execution ended, as a clause.

@@ -9,7 +9,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
+use fenrir_core::error::ErrorName;
 use fenrir_core::owner::Owner;
 use fenrir_lambda::{Environment, Settings, Step};
 use fenrir_settle::{Settlement, settle};
@@ -265,14 +267,12 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
                 run.assert_recorded(status, &["stopped by hand in state `WaitForExecute`", word]);
             }
             Wanted::Deleted(word) => {
-                let deleted = fenrir_stacks::Status::DeleteComplete;
-                answers.extend([lock(EXECUTION, None), ok("DeleteStack", ""), answers::stack(deleted)]);
-                answers.extend(look(deleted, &lines));
+                answers.extend(deletion(&lines));
                 answers.extend([published(), done()]);
                 let run = Run::of(answers).await;
                 assert_eq!(
                     run.writes(),
-                    ["DeleteStack", "Publish", "TransactWriteItems"],
+                    ["UpdateItem", "DeleteStack", "Publish", "TransactWriteItems"],
                     "{}",
                     row.name
                 );
@@ -280,12 +280,12 @@ async fn a_lock_that_is_held_is_released_kept_or_left_alone_by_what_the_stack_sh
             }
             Wanted::Continued => {
                 let complete = fenrir_stacks::Status::UpdateRollbackComplete;
-                answers.extend([lock(EXECUTION, None), ok("ContinueUpdateRollback", "")]);
+                answers.extend([done(), ok("ContinueUpdateRollback", "")]);
                 answers.push(answers::stack(complete));
                 answers.extend(look(complete, &history(complete)));
                 answers.extend([published(), done()]);
                 let run = Run::of(answers).await;
-                let writes = ["ContinueUpdateRollback", "Publish", "TransactWriteItems"];
+                let writes = ["UpdateItem", "ContinueUpdateRollback", "Publish", "TransactWriteItems"];
                 assert_eq!(run.writes(), writes, "{}", row.name);
                 run.assert_recorded("FAILURE_CLEAN", &["rolled back to what it was before"]);
             }
@@ -394,27 +394,61 @@ async fn what_has_ended_in_its_record_or_runs_is_not_looked_at() {
     }
 }
 
-#[tokio::test]
-async fn a_change_set_that_was_not_executed_is_removed_before_the_lock_is_released() {
-    let review = fenrir_stacks::Status::ReviewInProgress;
-    let lines = history(review);
-    let mut answers = held();
-    answers.extend([answers::stack(review), events(&lines), change_set("AVAILABLE")]);
-    answers.extend([lock(EXECUTION, None), ok("DeleteChangeSet", "")]);
-    answers.extend(look(review, &lines));
-    answers.extend([
-        lock(EXECUTION, None),
+/// The deletion of the stack, to its end.
+fn deletion(lines: &[(&str, String)]) -> Vec<Answer> {
+    let mut answers = vec![
+        done(),
         ok("DeleteStack", ""),
         answers::stack(fenrir_stacks::Status::DeleteComplete),
-    ]);
-    answers.extend(look(fenrir_stacks::Status::DeleteComplete, &lines));
+    ];
+    answers.extend(look(fenrir_stacks::Status::DeleteComplete, lines));
+    answers
+}
+
+/// One look at a stack under review with a change set.
+fn under_review(change_set: Answer) -> Vec<Answer> {
+    let review = fenrir_stacks::Status::ReviewInProgress;
+    vec![answers::stack(review), events(&history(review)), change_set]
+}
+
+#[tokio::test]
+async fn a_stack_under_review_goes_with_its_change_set_once_that_is_made() {
+    let mut answers = held();
+    let pending = ok(
+        "DescribeChangeSet",
+        &format!(
+            "<ChangeSetId>arn:c</ChangeSetId><StackId>{STACK}</StackId><Description>{}</Description>\
+             <Status>CREATE_IN_PROGRESS</Status><ExecutionStatus>UNAVAILABLE</ExecutionStatus>",
+            Marks::of(EXECUTION).description()
+        ),
+    );
+    answers.extend(under_review(pending));
+    answers.extend(under_review(change_set("AVAILABLE")));
+    answers.extend(deletion(&history(fenrir_stacks::Status::ReviewInProgress)));
+    answers.extend([published(), done()]);
+    let run = Run::of(answers).await;
+    // By itself the change set would leave a stack of which nothing shows whose it is, if the watchdog came no further.
+    assert_eq!(
+        run.writes(),
+        ["UpdateItem", "DeleteStack", "Publish", "TransactWriteItems"]
+    );
+    run.assert_recorded("FAILURE_CLEAN", &["nothing of it was executed"]);
+}
+
+#[tokio::test]
+async fn a_change_set_that_was_not_executed_is_removed_before_the_lock_is_released() {
+    let complete = fenrir_stacks::Status::UpdateComplete;
+    let before = [("UPDATE_COMPLETE", String::new())];
+    let mut answers = held();
+    answers.extend(removal(complete, &before, "AVAILABLE"));
+    answers.extend(look(complete, &before));
     answers.extend([published(), done()]);
     let run = Run::of(answers).await;
     assert_eq!(
         run.writes(),
-        ["DeleteChangeSet", "DeleteStack", "Publish", "TransactWriteItems"]
+        ["UpdateItem", "DeleteChangeSet", "Publish", "TransactWriteItems"]
     );
-    run.assert_recorded("FAILURE_CLEAN", &["nothing of it was executed"]);
+    run_is_clean(&run);
 }
 
 #[tokio::test]
@@ -424,7 +458,7 @@ async fn a_change_set_that_is_executed_at_that_very_moment_is_left_alone() {
     let mut answers = held();
     answers.extend([answers::stack(update), events(&theirs), change_set("AVAILABLE")]);
     answers.extend([
-        lock(EXECUTION, None),
+        done(),
         Answer::xml(
             400,
             "<ErrorResponse><Error><Code>InvalidChangeSetStatus</Code><Message>busy</Message></Error></ErrorResponse>",
@@ -434,7 +468,7 @@ async fn a_change_set_that_is_executed_at_that_very_moment_is_left_alone() {
     answers.extend(look(running, &history(running)));
     let run = Run::of(answers).await;
     assert_eq!(run.settlement, Settlement::LeftAlone);
-    assert_eq!(run.writes(), ["DeleteChangeSet"]);
+    assert_eq!(run.writes(), ["UpdateItem", "DeleteChangeSet"]);
 }
 
 #[tokio::test]
@@ -455,32 +489,55 @@ async fn what_its_deletion_of_the_stack_left_is_dirty_and_named() {
     );
 }
 
-#[tokio::test]
-async fn a_step_that_may_still_be_at_work_is_given_its_time() {
-    // Just now, and long ago.
+/// How long a step of an execution that was stopped may run on, and a second.
+const LATER: u64 = 16 * 60 + 1;
+
+/// The calls before the first look at the stack, when the execution holds its lock and was stopped in this state, so many
+/// seconds ago.
+fn stopped(state: &str, ago: u64) -> Vec<Answer> {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_secs();
+    let found = json!({"executionArn": EXECUTION, "status": "ABORTED", "startDate": 0, "stopDate": now - ago});
+    vec![
+        record("STARTED"),
+        Answer::json(200, found.to_string()),
+        lock(EXECUTION, None),
+        ended_in(state),
+        session(),
+    ]
+}
+
+/// One look at a stack in this status with a change set that was not executed, and its removal.
+fn removal(status: fenrir_stacks::Status, lines: &[(&str, String)], execution: &str) -> Vec<Answer> {
+    vec![
+        answers::stack(status),
+        events(lines),
+        change_set(execution),
+        done(),
+        ok("DeleteChangeSet", ""),
+    ]
+}
+
+#[tokio::test]
+async fn a_step_that_may_still_be_at_work_is_given_its_time() {
+    // Just now, and long ago.
     for (ago, state, settles) in [
         (5, "CreateChangeSet", false),
         (5, "Execute", false),
-        (5, "CleanUp", false),
-        (5, "WaitForChangeSet", true),
-        (5, "WaitForExecute", true),
-        // Nobody knows whether it was to cancel the update.
         (5, "WaitExecute", false),
-        (961, "Execute", true),
+        (5, "CleanUp", false),
+        (5, "ReleaseLock", false),
+        (5, "WaitForChangeSet", true),
+        (5, "WaitChangeSet", true),
+        (5, "WaitForExecute", true),
+        (LATER, "CreateChangeSet", true),
+        (LATER, "Execute", true),
+        (LATER, "WaitExecute", true),
     ] {
-        let found = json!({"executionArn": EXECUTION, "status": "ABORTED", "startDate": 0, "stopDate": now - ago});
-        let mut answers = vec![
-            record("STARTED"),
-            Answer::json(200, found.to_string()),
-            lock(EXECUTION, None),
-            ended_in(state),
-            session(),
-            answers::stack(fenrir_stacks::Status::Absent),
-        ];
+        let mut answers = stopped(state, ago);
+        answers.push(answers::stack(fenrir_stacks::Status::Absent));
         if settles {
             answers.extend([published(), done()]);
         }
@@ -491,6 +548,152 @@ async fn a_step_that_may_still_be_at_work_is_given_its_time() {
             Settlement::LeftAlone
         };
         assert_eq!(run.settlement, wanted, "{state}, {ago} s ago");
+    }
+}
+
+#[tokio::test]
+async fn execute_has_nothing_to_do_once_its_change_set_is_removed() {
+    let complete = fenrir_stacks::Status::UpdateComplete;
+    let before = [("UPDATE_COMPLETE", String::new())];
+    let mut answers = stopped("Execute", 5);
+    answers.extend(removal(complete, &before, "AVAILABLE"));
+    answers.extend(look(complete, &before));
+    answers.extend([published(), done()]);
+    run_is_clean(&Run::of(answers).await);
+}
+
+#[tokio::test]
+async fn what_create_change_set_may_make_anew_keeps_the_lock_until_it_can_run_no_longer() {
+    for state in ["CreateChangeSet", "Execute"] {
+        let mut answers = stopped(state, 5);
+        answers.extend(under_review(change_set("AVAILABLE")));
+        let run = Run::of(answers).await;
+        assert_eq!(run.settlement, Settlement::LeftAlone, "{state}");
+        assert_eq!(run.writes(), Vec::<&str>::new(), "{state}");
+
+        let mut answers = stopped(state, LATER);
+        answers.extend(under_review(change_set("AVAILABLE")));
+        answers.extend(deletion(&history(fenrir_stacks::Status::ReviewInProgress)));
+        answers.extend([published(), done()]);
+        let run = Run::of(answers).await;
+        assert_eq!(
+            run.writes(),
+            ["UpdateItem", "DeleteStack", "Publish", "TransactWriteItems"]
+        );
+        run_is_clean(&run);
+    }
+}
+
+#[tokio::test]
+async fn an_outdated_change_set_that_is_being_made_anew_keeps_the_lock_as_well() {
+    let complete = fenrir_stacks::Status::UpdateComplete;
+    let theirs = [
+        ("UPDATE_IN_PROGRESS", "theirs".to_owned()),
+        ("UPDATE_COMPLETE", "theirs".to_owned()),
+    ];
+    for (ago, writes) in [
+        (5, vec!["UpdateItem", "DeleteChangeSet"]),
+        (
+            LATER,
+            vec!["UpdateItem", "DeleteChangeSet", "Publish", "TransactWriteItems"],
+        ),
+    ] {
+        let mut answers = stopped("CreateChangeSet", ago);
+        answers.extend(removal(complete, &theirs, "OBSOLETE"));
+        answers.extend(look(complete, &theirs));
+        if ago == LATER {
+            answers.extend([published(), done()]);
+        }
+        let run = Run::of(answers).await;
+        assert_eq!(run.writes(), writes, "{ago} s ago");
+        if ago == LATER {
+            run_is_clean(&run);
+        }
+    }
+}
+
+fn run_is_clean(run: &Run) {
+    assert_eq!(run.settlement, Settlement::Settled(Status::FailureClean));
+    let record = run.record();
+    let cause = record["cause"]["S"].as_str().unwrap();
+    assert!(
+        cause.contains("nothing of it was executed, and nothing is left"),
+        "{cause}"
+    );
+}
+
+fn closed() -> Answer {
+    Answer::xml(
+        403,
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>",
+    )
+}
+
+/// The answers of an execution that ended in a Wait so many seconds ago, up to the session that it does not get.
+fn shut_out(ago: u64, lock: Answer, holds: bool, refusal: &Answer, tries: usize) -> Vec<Answer> {
+    let mut answers = stopped("WaitForExecute", ago);
+    answers.truncate(2);
+    answers.push(lock);
+    if holds {
+        answers.push(ended_in("WaitForExecute"));
+    }
+    answers.extend(std::iter::repeat_n(refusal.clone(), tries));
+    answers
+}
+
+/// An hour after its end nobody waits any more for an account that is closed.
+const OLD: u64 = 60 * 60 + 1;
+
+#[tokio::test]
+async fn an_account_that_lets_nobody_in_any_more_is_for_a_person() {
+    let words = [
+        "account `111111111111` does not let the deployer in",
+        "`fenrir-account`",
+    ];
+    let mut answers = shut_out(OLD, lock(EXECUTION, None), true, &closed(), 1);
+    answers.extend([done(), published(), done()]);
+    let run = Run::of(answers).await;
+    assert_eq!(run.settlement, Settlement::Settled(Status::FailureDirty));
+    assert_eq!(run.writes(), ["UpdateItem", "Publish", "TransactWriteItems"]);
+    let record = run.record();
+    let cause = record["cause"]["S"].as_str().unwrap();
+    for word in words.iter().chain(&["stopped by hand", "`fenrir unlock --reason WHY`"]) {
+        assert!(cause.contains(word), "`{word}` is not in: {cause}");
+    }
+    assert!(record.get("open").is_none(), "it is told once");
+    let marked = &run.calls.iter().find(|call| call.0 == "UpdateItem").unwrap().1;
+    let marked: Value = serde_json::from_str(marked).unwrap();
+    assert_eq!(marked["ExpressionAttributeValues"][":reason"]["S"], cause);
+
+    // Without the lock there is none to keep.
+    let mut answers = shut_out(OLD, done(), false, &closed(), 1);
+    answers.extend([published(), done()]);
+    let run = Run::of(answers).await;
+    assert_eq!(run.settlement, Settlement::Settled(Status::FailureDirty));
+    let record = run.record();
+    let cause = record["cause"]["S"].as_str().unwrap();
+    assert!(cause.contains(words[0]) && !cause.contains("unlock"), "{cause}");
+}
+
+#[tokio::test]
+async fn an_account_that_may_be_open_again_soon_settles_nothing() {
+    let busy = Answer::xml(
+        500,
+        "<ErrorResponse><Error><Code>InternalFailure</Code><Message>later</Message></Error></ErrorResponse>",
+    );
+    for (ago, refusal, tries, name) in [
+        (5, closed(), 1, ErrorName::InternalError),
+        (OLD, busy, 4, ErrorName::TransientError),
+    ] {
+        let answers = shut_out(ago, lock(EXECUTION, None), true, &refusal, tries);
+        let number = answers.len();
+        let server = Recorded::start(answers);
+        let env = environment(&server).await.hurried(Duration::from_secs(10), 0.01);
+        let settled = Box::pin(settle(&env, &owner(), "release-1")).await;
+        assert_eq!(settled.unwrap_err().name, name);
+        let calls: Vec<String> = server.requests().into_iter().map(|request| request.operation).collect();
+        assert_eq!(calls.len(), number, "{calls:?}");
+        assert_eq!(calls.last().unwrap(), "AssumeRole");
     }
 }
 

@@ -24,8 +24,12 @@ pub struct Stack {
     pub status: Status,
     /// Who made it, of the two.
     pub made_by: Option<Exec>,
+    /// Whose change set created it, of the two.
+    pub created_by: Option<Exec>,
     /// Whose token the operation carries that is, or was last, at work.
     pub last: Option<Exec>,
+    /// The rollback of that operation was gone on with.
+    pub recovered: bool,
     /// The newest status that each one's own change set gave it: what its events show by the token.
     pub outcomes: [Option<Status>; 2],
     /// Its events show that it once stood whole.
@@ -42,7 +46,9 @@ impl Stack {
             id,
             status,
             made_by,
+            created_by: None,
             last: None,
+            recovered: false,
             outcomes: [None; 2],
             whole: matches!(status, Status::CreateComplete),
             shows: None,
@@ -64,7 +70,11 @@ impl Stack {
             *change_set = ChangeSet::Obsolete;
         }
         self.change_sets[by] = Some(ChangeSet::Executed);
+        if status == Status::CreateInProgress {
+            self.created_by = Some(by);
+        }
         self.last = Some(by);
+        self.recovered = false;
         // Another operation begins: the one before has its outcome.
         self.outcomes[by] = Some(status);
         self.status = status;
@@ -90,6 +100,26 @@ impl Stack {
         true
     }
 
+    /// `ContinueUpdateRollback`. Whether it did anything.
+    pub fn continue_rollback(&mut self) -> bool {
+        let may = self.status == Status::UpdateRollbackFailed;
+        if may {
+            self.goes_to(Status::UpdateRollbackInProgress);
+            self.recovered = true;
+        }
+        may
+    }
+
+    /// Whether this change set waits to be executed on a stack that others may update.
+    pub fn is_updatable_with(&self, change_set: Exec) -> bool {
+        is_updatable(self.status) && self.change_sets[change_set] == Some(ChangeSet::Available)
+    }
+
+    /// Somebody else executes a change set of his own, which leaves the stack as whole as it was.
+    pub fn outdate(&mut self, change_set: Exec) {
+        self.change_sets[change_set] = Some(ChangeSet::Obsolete);
+    }
+
     /// `DeleteChangeSet`; `false` while it is being made, or once it is executed.
     pub fn delete_change_set(&mut self, of: Exec) -> bool {
         if matches!(self.change_sets[of], Some(ChangeSet::Pending | ChangeSet::Executed)) {
@@ -106,6 +136,8 @@ impl Stack {
             Status::RollbackInProgress => &[Status::RollbackComplete],
             Status::UpdateInProgress => &[Status::UpdateComplete, Status::UpdateRollbackInProgress],
             Status::UpdateRollbackInProgress => &[Status::UpdateRollbackComplete, Status::UpdateRollbackFailed],
+            // In a stack that was only under review there is nothing that could stay.
+            Status::DeleteInProgress if self.made_by.is_some() && self.created_by.is_none() => &[Status::Absent],
             Status::DeleteInProgress => &[Status::Absent, Status::DeleteFailed],
             _ => &[],
         }

@@ -10,7 +10,7 @@ use fenrir_stacks::status::{Conclude, Prepare, Tidy};
 use serde_json::json;
 
 use crate::aws::{ChangeSet, Exec, Stack, is_updatable};
-use crate::{Broken, Guards, State};
+use crate::{Broken, Guards, Record, State};
 
 /// A state of the machine that runs a Lambda. Validate is left out: it touches nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +22,21 @@ pub enum Step {
     WaitExecute,
     CleanUp,
     ReleaseLock,
+}
+
+impl Step {
+    /// As the state is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lock => "Lock",
+            Self::CreateChangeSet => "CreateChangeSet",
+            Self::WaitChangeSet => "WaitChangeSet",
+            Self::Execute => "Execute",
+            Self::WaitExecute => "WaitExecute",
+            Self::CleanUp => "CleanUp",
+            Self::ReleaseLock => "ReleaseLock",
+        }
+    }
 }
 
 /// How an execution ended.
@@ -46,9 +61,10 @@ pub enum Life {
 /// What goes from state to state: the part of [`Deployment`] that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Data {
-    stack: Option<u8>,
-    creates: bool,
+    pub stack: Option<u8>,
+    pub creates: bool,
     change_set: Option<Kept>,
+    pub remade: bool,
     succeeded: bool,
     failure: bool,
     error: bool,
@@ -62,6 +78,7 @@ enum Kept {
     Ready,
     NoChanges,
     Failed,
+    Obsolete,
 }
 
 /// One invocation of a Lambda: how far it is, and what it remembers.
@@ -118,7 +135,8 @@ struct Left {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Execution {
     pub life: Life,
-    data: Data,
+    /// What the state was handed that it is, or was last, in.
+    pub data: Data,
     /// The invocation that the machine waits for.
     pub call: Option<Call>,
     /// An invocation that nobody waits for any more, and that goes on.
@@ -127,7 +145,7 @@ pub struct Execution {
     failed: u8,
     /// So long after its end that none of its Lambdas can still run.
     pub rested: bool,
-    /// The state at which it was stopped.
+    /// The state at which it was stopped, unless that was a Wait.
     pub stopped_at: Option<Step>,
 }
 
@@ -152,6 +170,7 @@ impl Execution {
             stack: None,
             creates: false,
             change_set: None,
+            remade: false,
             succeeded: false,
             failure: false,
             error: false,
@@ -192,6 +211,20 @@ impl Execution {
         self.late_call = self.call.take().or(self.late_call);
         self.life = Life::Ended(End::Stopped);
         self.rested = false;
+    }
+
+    /// Whether it may be in the Wait before its step: nothing was invoked yet.
+    pub fn may_wait(&self) -> bool {
+        let is_first = |call: Call| call.at == At::Begin && self.failed == 0;
+        let waits = matches!(self.life, Life::At(Step::WaitChangeSet | Step::WaitExecute));
+        waits && self.call.is_some_and(is_first)
+    }
+
+    /// Stopped from outside in that Wait.
+    pub fn stop_waiting(&mut self) {
+        self.call = None;
+        self.stop();
+        self.stopped_at = None;
     }
 
     /// Somebody lets it go on where it was stopped.
@@ -245,6 +278,7 @@ impl Execution {
             Step::WaitChangeSet => match data.change_set {
                 Some(Kept::Pending) => Step::WaitChangeSet,
                 Some(Kept::Ready) => Step::Execute,
+                Some(Kept::Obsolete) => Step::CreateChangeSet,
                 _ => Step::CleanUp,
             },
             Step::WaitExecute if data.succeeded => Step::ReleaseLock,
@@ -256,17 +290,38 @@ impl Execution {
         self.begin(next);
     }
 
-    /// Whether some invocation of it has proven that it holds the lock, and has yet to touch the stack.
-    pub fn believes(&self) -> bool {
-        [self.call, self.late_call].into_iter().flatten().any(|call| {
-            let writes = matches!(call.step, Step::CreateChangeSet | Step::Execute | Step::CleanUp);
-            (writes && call.at != At::Begin) || call.at == At::Cancel
-        })
+    /// Whether it is about to take a lock over, having looked whether it may.
+    pub fn takes_over(&self) -> bool {
+        let is_about_to = |call: Call| matches!(call.at, At::LookBeforeTaking(_) | At::TakeOver(_));
+        [self.call, self.late_call].into_iter().flatten().any(is_about_to)
     }
+}
+
+/// Whether some invocation of `e` has proven that it holds the lock, and has yet to touch the stack. Execute cannot any
+/// more, once its change set is gone.
+pub fn believes(state: &State, e: Exec) -> bool {
+    let execution = &state.execs[e];
+    let is_fenced = |call: Call| {
+        let stack = call.data.stack.and_then(|id| by_arn(state, id));
+        call.step == Step::Execute && stack.is_none_or(|stack| stack.change_sets[e].is_none())
+    };
+    [execution.call, execution.late_call].into_iter().flatten().any(|call| {
+        let writes = matches!(call.step, Step::CreateChangeSet | Step::Execute | Step::CleanUp);
+        (writes && call.at != At::Begin && !is_fenced(call)) || call.at == At::Cancel
+    })
 }
 
 /// The next call of an invocation of `e`; `late` is the one that nobody waits for. `None` where it changes nothing.
 pub fn go(guards: &Guards, before: &State, e: Exec, late: bool) -> Option<State> {
+    advance(guards, before, e, late, false)
+}
+
+/// The same, and the answer is lost: the SDK makes the call again. `None` where the call has no effect.
+pub fn go_unheard(guards: &Guards, before: &State, e: Exec, late: bool) -> Option<State> {
+    advance(guards, before, e, late, true)
+}
+
+fn advance(guards: &Guards, before: &State, e: Exec, late: bool, is_unheard: bool) -> Option<State> {
     let mut state = before.clone();
     let call = if late {
         state.execs[e].late_call
@@ -282,6 +337,9 @@ pub fn go(guards: &Guards, before: &State, e: Exec, late: bool) -> Option<State>
         Step::CleanUp => clean_up(guards, &mut state, e, call),
         Step::ReleaseLock => release(guards, &mut state, e, call),
     };
+    if is_unheard {
+        return (state != *before).then_some(state);
+    }
     let execution = &mut state.execs[e];
     let rest = match next {
         Next::Go(at) => Some(Call { at, ..call }),
@@ -301,16 +359,19 @@ pub fn go(guards: &Guards, before: &State, e: Exec, late: bool) -> Option<State>
 }
 
 /// `Locks::verify`.
-fn verified(state: &State, e: Exec) -> bool {
+pub fn verified(state: &State, e: Exec) -> bool {
     state.lock.is_some_and(|lock| lock.by == e && !lock.dirty)
 }
 
 fn lock(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
     let data = call.data;
     match call.at {
+        // One transaction: whether it is frozen, the lock, and the record.
+        At::Begin | At::TakeOver(_) if state.frozen && guards.freeze_is_checked => frozen(guards, state, e, data),
         At::Begin => match state.lock {
+            None if state.records[e] == Record::Ended => Next::Fail(Error::Other),
             None => {
-                state.lock = Some(crate::Lock { by: e, dirty: false });
+                takes(state, e);
                 Next::Done(data)
             }
             Some(lock) if lock.by == e && !lock.dirty => Next::Done(data),
@@ -340,7 +401,8 @@ fn lock(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
         At::TakeOver(other) => {
             if let Some(lock) = state.lock {
                 let may = lock.by == e || lock.by == other;
-                if !may || (lock.dirty && guards.dirty_stays) {
+                let is_claimed = guards.watchdog_claims && state.claimed && lock.by != e;
+                if !may || is_claimed || (lock.dirty && guards.dirty_stays) {
                     return Next::Fail(Error::LockExists);
                 }
                 state.is_broken_if(lock.dirty, Broken::DirtyLockGone);
@@ -349,12 +411,30 @@ fn lock(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
                 let busy = state.stack.as_ref().is_some_and(|stack| stack.status.in_progress());
                 state.is_broken_if(busy, Broken::TakenInProgress);
                 state.taken_over = true;
+            } else if state.records[e] == Record::Ended {
+                return Next::Fail(Error::LockExists);
             }
-            state.lock = Some(crate::Lock { by: e, dirty: false });
+            takes(state, e);
             Next::Done(data)
         }
         at => panic!("{at:?}"),
     }
+}
+
+/// It is told of the freeze. What took the lock before that goes on.
+fn frozen(guards: &Guards, state: &State, e: Exec, data: Data) -> Next {
+    if state.records[e] == Record::Started && guards.begun_goes_on {
+        Next::Done(data)
+    } else {
+        Next::Fail(Error::LockExists)
+    }
+}
+
+fn takes(state: &mut State, e: Exec) {
+    state.is_broken_if(state.frozen, Broken::TakenWhileFrozen);
+    state.claimed = false;
+    state.lock = Some(crate::Lock { by: e, dirty: false });
+    state.records[e] = Record::Started;
 }
 
 fn create(state: &mut State, e: Exec, call: Call) -> Next {
@@ -417,6 +497,8 @@ fn create(state: &mut State, e: Exec, call: Call) -> Next {
                     id
                 }
                 (Some(stack), Some(id)) if stack.id == id && is_updatable(stack.status) => {
+                    // The one of this name that another has outdated is removed.
+                    stack.change_sets[e].take_if(|seen| *seen == ChangeSet::Obsolete);
                     stack.change_sets[e].get_or_insert(ChangeSet::Pending);
                     id
                 }
@@ -436,6 +518,7 @@ fn create(state: &mut State, e: Exec, call: Call) -> Next {
 fn made(mut data: Data, stack: u8, creates: bool) -> Data {
     data.stack = Some(stack);
     data.creates = creates;
+    data.remade = data.change_set.is_some();
     data.change_set = Some(Kept::Pending);
     data
 }
@@ -451,6 +534,7 @@ fn wait_change_set(state: &State, e: Exec, call: Call) -> Next {
         Some(ChangeSet::Pending) => Kept::Pending,
         Some(ChangeSet::Available | ChangeSet::Executed) => Kept::Ready,
         Some(ChangeSet::NoChanges) if !data.creates => Kept::NoChanges,
+        Some(ChangeSet::Obsolete) if !data.remade && !state.late[e] => Kept::Obsolete,
         None | Some(ChangeSet::Refused | ChangeSet::NoChanges | ChangeSet::Obsolete) => Kept::Failed,
     };
     data.change_set = Some(kept);
@@ -530,6 +614,10 @@ fn wait_execute(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next
     }
 }
 
+fn is_deleted(stack: &Stack) -> bool {
+    matches!(stack.status, Status::DeleteInProgress | Status::DeleteFailed)
+}
+
 fn failed(mut data: Data) -> Next {
     data.failure = true;
     Next::Done(data)
@@ -553,20 +641,24 @@ fn clean_up(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
                 own: data.creates,
                 touched: data.creates || data.change_set == Some(Kept::Ready),
             })),
+            (None, Some(stack)) if is_deleted(stack) && stack.last == Some(e) => Next::Go(At::Tidy(Left {
+                stack: stack.id,
+                own: true,
+                touched: true,
+            })),
             (None, Some(stack)) if stack.change_sets[e].is_some() => {
                 let own = stack.status == Status::ReviewInProgress;
-                Next::Go(At::RemoveChangeSet(Left {
+                let left = Left {
                     stack: stack.id,
                     own,
                     touched: own,
-                }))
-            }
-            (None, Some(stack)) if stack.status == Status::DeleteInProgress && stack.last == Some(e) => {
-                Next::Go(At::Tidy(Left {
-                    stack: stack.id,
-                    own: true,
-                    touched: true,
-                }))
+                };
+                match stack.change_sets[e] {
+                    Some(ChangeSet::Pending) if own => Next::Go(call.at),
+                    // It goes with its stack.
+                    _ if own && guards.review_goes_whole => Next::Go(At::Tidy(left)),
+                    _ => Next::Go(At::RemoveChangeSet(left)),
+                }
             }
             _ => cleaned,
         },
@@ -625,6 +717,7 @@ fn release(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
                 return Next::Go(At::Record(end));
             }
             tell(state, e, end);
+            state.records[e] = Record::Ended;
             if is_held || !guards.release_only_ones_own {
                 let dirty = state.lock.is_some_and(|lock| lock.dirty);
                 let running = state.lock.is_some_and(|lock| lock.by != e);
@@ -635,14 +728,16 @@ fn release(guards: &Guards, state: &mut State, e: Exec, call: Call) -> Next {
             }
             Next::Done(call.data)
         }
-        // The record and the alert: nothing that the laws look at.
-        At::Record(_) => Next::Done(call.data),
+        At::Record(_) => {
+            state.records[e] = Record::Ended;
+            Next::Done(call.data)
+        }
         at => panic!("{at:?}"),
     }
 }
 
 /// A good end is said, in the very write that releases the lock.
-fn tell(state: &mut State, e: Exec, end: End) {
+pub fn tell(state: &mut State, e: Exec, end: End) {
     let stack = state.stack.as_ref();
     let is_held = state.lock.is_some_and(|lock| lock.by == e);
     // Said again, because the first answer was lost, it is still true of the first time.
@@ -661,12 +756,12 @@ fn tell(state: &mut State, e: Exec, end: End) {
     }
 }
 
-fn by_arn(state: &State, id: u8) -> Option<&Stack> {
+pub fn by_arn(state: &State, id: u8) -> Option<&Stack> {
     state.stack.as_ref().filter(|stack| stack.id == id)
 }
 
 /// `DeleteStack` by ARN.
-fn delete(state: &mut State, e: Exec, id: u8) {
+pub fn delete(state: &mut State, e: Exec, id: u8) {
     let told = state.told;
     let Some(stack) = state.stack.as_mut().filter(|stack| stack.id == id) else {
         return;
@@ -686,7 +781,7 @@ fn begins(state: &mut State, e: Exec) {
 }
 
 /// Something of the stack was changed for `e`.
-fn touches(state: &mut State, e: Exec) {
+pub fn touches(state: &mut State, e: Exec) {
     let is_held = state.lock.is_some_and(|lock| lock.by == e);
     state.is_broken_if(!is_held && !state.vanished, Broken::TouchedWithoutLock);
 }
@@ -717,12 +812,13 @@ fn verdict(data: Data) -> End {
         name: String::new(),
         arn: None,
         changes: None,
-        remade: false,
+        remade: data.remade,
         status: match kept {
             Kept::Pending => ChangeSetStatus::Pending,
             Kept::Ready => ChangeSetStatus::Ready,
             Kept::NoChanges => ChangeSetStatus::NoChanges,
             Kept::Failed => ChangeSetStatus::Failed,
+            Kept::Obsolete => ChangeSetStatus::Obsolete,
         },
     });
     deployment.failure = data.failure.then(|| Failure::new(ErrorName::StackError, ""));
