@@ -233,7 +233,7 @@ async fn an_end_that_cannot_be_written_down_is_dirty_and_the_lock_stays_with_its
             "FailureDirty.InternalError",
             &[
                 "the lock could not be released or the record not written",
-                "fenrir unlock",
+                "the watchdog settles both within 15 minutes",
             ],
             &name,
         );
