@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::arguments::AwsArguments;
 use crate::fault::Fault;
+use crate::profile;
 
 /// How the services spell "these credentials are not, or no longer, good".
 /// Sources: the common errors of STS, S3 and Step Functions.
@@ -179,6 +180,8 @@ impl Aws {
 pub struct Place<'a> {
     /// Profile of `~/.aws/config`.
     pub profile: Option<&'a str>,
+    /// Whether a flag said it: then the credentials are the profile's, whatever the environment has.
+    pub only_profile: bool,
     /// Region.
     pub region: Option<&'a str>,
     /// Endpoint.
@@ -201,7 +204,8 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn of(arguments: &'a AwsArguments) -> Self {
         Self {
-            profile: arguments.profile.as_deref(),
+            profile: arguments.profile.name.as_deref(),
+            only_profile: arguments.profile.is_flag,
             region: arguments.region.as_deref(),
             endpoint_url: arguments.endpoint_url.as_deref(),
         }
@@ -212,16 +216,42 @@ impl<'a> Place<'a> {
     /// # Errors
     /// One of them is missing or not accepted.
     pub async fn session(self) -> Result<Session, Fault> {
-        let config = self.config().await;
-        let region = region(&config)?;
-        prove_credentials(&config).await?;
+        let config = self.config().await?;
+        let region = self.explained(region(&config)).await?;
+        self.prove(&config).await?;
         let caller = caller(&config).await?;
         Ok(Session { config, region, caller })
     }
 
+    /// Proves that there are credentials.
+    ///
+    /// # Errors
+    /// There are none, or they cannot be had.
+    pub async fn prove(self, config: &SdkConfig) -> Result<(), Fault> {
+        let only = self.profile.filter(|_| self.only_profile);
+        self.explained(prove_credentials(config, only).await).await
+    }
+
+    /// Without the profile that was named nothing else that fails says what to do.
+    async fn explained<T>(self, found: Result<T, Fault>) -> Result<T, Fault> {
+        match (found, self.profile) {
+            (Err(fault), Some(name)) => Err(profile::missing(name).await.unwrap_or(fault)),
+            (found, _) => found,
+        }
+    }
+
     /// Clients that notice soon when nobody is there. How often they try again is `AWS_MAX_ATTEMPTS`, as for every AWS
     /// tool.
-    pub async fn config(self) -> SdkConfig {
+    ///
+    /// # Errors
+    /// A flag names a profile that there is not.
+    pub async fn config(self) -> Result<SdkConfig, Fault> {
+        let only = self.profile.filter(|_| self.only_profile);
+        if let Some(name) = only
+            && let Some(missing) = profile::missing(name).await
+        {
+            return Err(missing);
+        }
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT)
@@ -238,7 +268,11 @@ impl<'a> Place<'a> {
         if let Some(url) = self.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        loader.load().await
+        let config = loader.load().await;
+        Ok(match only {
+            Some(name) => profile::only(name, &config),
+            None => config,
+        })
     }
 }
 
@@ -301,15 +335,30 @@ fn state_machine(arn: &str) -> Result<StateMachine, Fault> {
 ///
 /// # Errors
 /// There are none, or they cannot be had.
-pub async fn prove_credentials(config: &SdkConfig) -> Result<(), Fault> {
-    let help = "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; for single sign-on, \
-                `eval \"$(aws configure export-credentials --format env)\"`";
-    let without = || Fault::usage("there are no AWS credentials").help(help);
+async fn prove_credentials(config: &SdkConfig, only: Option<&str>) -> Result<(), Fault> {
+    let help = match only {
+        None => "set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; for single sign-on, \
+                 `eval \"$(aws configure export-credentials --format env)\"`"
+            .to_owned(),
+        Some(name) => format!(
+            "for single sign-on and programs, `eval \"$(aws configure export-credentials --profile {name} --format env)\"`, \
+             and leave `--profile` out"
+        ),
+    };
+    let without = || {
+        let what = match only {
+            None => "there are no AWS credentials".to_owned(),
+            Some(name) => format!("the profile `{name}` has no AWS credentials"),
+        };
+        Fault::usage(what).help(help.as_str())
+    };
     let provider = config.credentials_provider().ok_or_else(without)?;
     match provider.provide_credentials().await {
         Ok(_) => Ok(()),
         Err(CredentialsError::CredentialsNotLoaded(_)) => Err(without()),
-        Err(error) => Err(Fault::usage(format!("the AWS credentials cannot be had: {}", chain(&error))).help(help)),
+        Err(error) => {
+            Err(Fault::usage(format!("the AWS credentials cannot be had: {}", chain(&error))).help(help.as_str()))
+        }
     }
 }
 

@@ -322,7 +322,14 @@ fn tools(path: &Path, document: &Document) -> Vec<Finding> {
 
 /// Credentials, region, endpoint and clock.
 async fn session(arguments: &Doctor, findings: &mut Vec<Finding>) -> Option<Session> {
-    let config = Place::of(&arguments.aws).config().await;
+    let place = Place::of(&arguments.aws);
+    let config = match place.config().await {
+        Ok(config) => config,
+        Err(fault) => {
+            findings.push(Finding::of_fault("credentials", fault));
+            return None;
+        }
+    };
     let region = match aws::region(&config) {
         Ok(region) => {
             findings.push(Finding::fine("region", region.clone()));
@@ -333,12 +340,13 @@ async fn session(arguments: &Doctor, findings: &mut Vec<Finding>) -> Option<Sess
             None
         }
     };
-    if let Some(expired) = expired(&config).await {
-        findings.push(expired);
+    // First: a provider tells only once why it has none.
+    if let Err(fault) = place.prove(&config).await {
+        findings.push(Finding::of_fault("credentials", fault));
         return None;
     }
-    if let Err(fault) = aws::prove_credentials(&config).await {
-        findings.push(Finding::of_fault("credentials", fault));
+    if let Some(expired) = expired(&config).await {
+        findings.push(expired);
         return None;
     }
     // Without a region there is no STS to ask.

@@ -24,6 +24,7 @@ pub mod package;
 pub mod planned;
 pub mod printer;
 pub mod progress;
+pub mod profile;
 pub mod project;
 pub mod reference;
 pub mod release;

@@ -144,7 +144,7 @@ impl Settings {
             let names_deployer = aws.deployer_account.is_some() || aws.state_machine.is_some();
             fill(&mut aws.account, self.account.clone());
             fill(&mut aws.region, self.region.clone());
-            fill(&mut aws.profile, self.profile);
+            fill(&mut aws.profile.name, self.profile);
             if !names_deployer {
                 aws.deployer_account = self.deployer_account;
                 aws.state_machine = self.state_machine;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{account, pair, region};
+use super::{ProfileArgument, account, pair, region};
 use crate::environment;
 
 /// `fenrir bootstrap`.
@@ -76,9 +76,9 @@ pub struct AdministratorArguments {
     /// Home region of the deployer
     #[arg(long, env = environment::REGION, value_name = "REGION", hide_env_values = true)]
     pub region: Option<String>,
-    /// Profile of `~/.aws/config`
-    #[arg(long, env = environment::PROFILE, value_name = "NAME", hide_env_values = true)]
-    pub profile: Option<String>,
+    /// Whose credentials.
+    #[command(flatten)]
+    pub profile: ProfileArgument,
     /// Where AWS is, such as a local one
     #[arg(long, env = environment::ENDPOINT_URL, value_name = "URL", hide_env_values = true)]
     pub endpoint_url: Option<String>,

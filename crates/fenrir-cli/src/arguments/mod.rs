@@ -15,12 +15,14 @@ use crate::{environment, exit};
 mod bootstrap;
 mod dashboard;
 mod plan;
+mod profile;
 pub mod records;
 mod start;
 
 pub use bootstrap::{AdministratorArguments, Bootstrap, WishArguments};
 pub use dashboard::Dashboard;
 pub use plan::Plan;
+pub use profile::ProfileArgument;
 pub use records::{Diff, Events, History, Logs, Ls, Rollback, Show, Status};
 pub use start::{Doctor, Init, Runtime};
 
@@ -335,9 +337,9 @@ pub struct AwsArguments {
     /// Region of the application
     #[arg(long, env = environment::REGION, value_name = "REGION", hide_env_values = true)]
     pub region: Option<String>,
-    /// Profile of `~/.aws/config`
-    #[arg(long, env = environment::PROFILE, value_name = "NAME", hide_env_values = true)]
-    pub profile: Option<String>,
+    /// Whose credentials.
+    #[command(flatten)]
+    pub profile: ProfileArgument,
     /// Where AWS is, such as a local one
     #[arg(long, env = environment::ENDPOINT_URL, value_name = "URL", hide_env_values = true)]
     pub endpoint_url: Option<String>,

@@ -34,7 +34,8 @@ impl<'a> Work<'a> {
     /// One of them is missing or not accepted.
     pub async fn begin(arguments: &'a Bootstrap) -> Result<Self, Fault> {
         let place = Place {
-            profile: arguments.aws.profile.as_deref(),
+            profile: arguments.aws.profile.name.as_deref(),
+            only_profile: arguments.aws.profile.is_flag,
             region: arguments.aws.region.as_deref(),
             endpoint_url: arguments.aws.endpoint_url.as_deref(),
         };

@@ -2,7 +2,8 @@
 //!
 //! It has a real little object store (with checksums, as S3 has them), says who the caller is, and answers every other
 //! operation from its list: one answer after the other, the last one again and again. What DynamoDB is asked may have
-//! lists of its own: `GetItem <sort key, or key>` and `Query <index>`.
+//! lists of its own: `GetItem <sort key, or key>` and `Query <index>`; and so may whoever signs with a certain key:
+//! `GetCallerIdentity <access key id>`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -189,7 +190,8 @@ fn answer(request: &Request, state: &mut State) -> Option<(u16, String, Vec<u8>)
         let input: Value = serde_json::from_slice(&request.body).unwrap();
         input["name"].as_str().unwrap().clone_into(&mut state.release);
     }
-    let specific = of_table(&request.body, &state.release).map(|what| format!("{operation} {what}"));
+    let specific = of_table(&request.body, &state.release).or_else(|| signer(request));
+    let specific = specific.map(|what| format!("{operation} {what}"));
     let name = specific.filter(|specific| state.answers.contains_key(specific));
     let answers = state.answers.get_mut(name.as_deref().unwrap_or(operation));
     let answer = match answers {
@@ -252,6 +254,12 @@ fn of_table(body: &[u8], release: &str) -> Option<String> {
     } else {
         what.replace(release, "[RELEASE]")
     })
+}
+
+/// The access key id that signed the request.
+fn signer(request: &Request) -> Option<String> {
+    let (_, credential) = request.headers.get("authorization")?.split_once("Credential=")?;
+    Some(credential.split('/').next()?.to_owned())
 }
 
 fn object(request: &Request, state: &mut State) -> (u16, String, Vec<u8>) {
