@@ -145,9 +145,13 @@ impl Ended<'_> {
             printer.answer(&Planned::new(self.release_id, &plan));
         } else if let Some((source, document)) = self.template
             && matches!(exit, Exit::Refused | Exit::Failed)
-            && let Some(problems) = self.own::<Vec<Problem>>("problems.json").await
+            && let Some(mut problems) = self.own::<Vec<Problem>>("problems.json").await
             && source::refuses(&problems)
         {
+            // The machine's places are of the JSON that was uploaded, a single line.
+            for problem in &mut problems {
+                problem.position = None;
+            }
             let problems = source::placed(problems, document);
             if exit == Exit::Refused {
                 return Err(Stop::Problems {
@@ -182,7 +186,7 @@ impl Ended<'_> {
                 ),
             ),
         };
-        Err(fault.into())
+        Err(fault.in_lines().into())
     }
 
     async fn planned(&self, printer: &mut Printer) -> Result<Exit, Stop> {

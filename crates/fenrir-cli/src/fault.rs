@@ -13,6 +13,8 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether line feeds in the message are its own: such as the deployer's verdict, a list of problems.
+    pub has_lines: bool,
 }
 
 impl Fault {
@@ -32,6 +34,26 @@ impl Fault {
             exit,
             message: message.into(),
             help: None,
+            has_lines: false,
+        }
+    }
+
+    /// The same fault, with something else that can be done about it.
+    #[must_use]
+    pub fn or_help(self, other: &str) -> Self {
+        let help = self
+            .help
+            .as_ref()
+            .map_or_else(|| other.to_owned(), |help| format!("{help}; or {other}"));
+        self.help(help)
+    }
+
+    /// The same fault, whose message has lines.
+    #[must_use]
+    pub fn in_lines(self) -> Self {
+        Self {
+            has_lines: true,
+            ..self
         }
     }
 

@@ -246,8 +246,8 @@ impl Printer {
             (Stop::Problems { problems, source, .. }, Format::Human) => self.problems(problems, source),
             (Stop::Problems { problems, source, exit }, Format::Json) => {
                 self.problems(problems, source);
-                let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-                let message = format!("`{}` has {} errors", source.name, errors.count());
+                let count = render::count(problems).unwrap_or_else(|| "problems".to_owned());
+                let message = format!("`{}` has {count}", source.name);
                 self.fault(&Fault::new(*exit, message));
             }
         }

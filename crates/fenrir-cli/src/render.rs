@@ -38,7 +38,13 @@ pub fn problems(problems: &[Problem], source: &Source, colours: bool) -> String 
 /// One error without a place.
 #[must_use]
 pub fn fault(fault: &Fault, colours: bool) -> String {
-    let title = Level::ERROR.primary_title(printable(&fault.message));
+    let message = if fault.has_lines {
+        let lines: Vec<String> = fault.message.split('\n').map(printable).collect();
+        lines.join("\n")
+    } else {
+        printable(&fault.message)
+    };
+    let title = Level::ERROR.primary_title(message);
     let group = Group::with_title(title).elements(fault.help.as_deref().map(help));
     renderer(colours).render(&[group])
 }
@@ -134,7 +140,7 @@ fn word(rest: &str) -> usize {
 }
 
 /// `2 errors and 1 warning`; nothing when there is no error.
-fn count(problems: &[Problem]) -> Option<String> {
+pub(crate) fn count(problems: &[Problem]) -> Option<String> {
     let of = |severity, one: &str| {
         let count = problems.iter().filter(|problem| problem.severity == severity).count();
         match count {
