@@ -34,6 +34,7 @@ use crate::answer::Answer;
 use crate::arguments::Doctor;
 use crate::aws::{self, Aws, Caller, Place, Session, unusable, words};
 use crate::fault::Fault;
+use crate::scope::Tables;
 use crate::source::{self, Source};
 use crate::text::{Style, Text, duration};
 use crate::version::{self, Deployer};
@@ -188,15 +189,16 @@ pub async fn examine(arguments: &Doctor) -> Vec<Finding> {
     match &owner {
         Ok(_) if is_absent => {}
         Ok(owner) => {
-            let (read, write, lock, records, executions, account) = tokio::join!(
+            let (read, write, lock, freeze, records, executions, account) = tokio::join!(
                 bucket(&aws, owner),
                 upload(&aws, owner),
                 lock(&aws, owner),
+                freeze(&aws, owner),
                 records(&aws, owner),
                 executions(&aws),
                 account(&aws, &session),
             );
-            findings.extend([read, write, lock, records, executions, account]);
+            findings.extend([read, write, lock, freeze, records, executions, account]);
             findings.push(Finding::not_checked(
                 "start",
                 "whether you may start a deploy (`states:StartExecution`): AWS tells only whoever starts one",
@@ -623,6 +625,26 @@ async fn lock(aws: &Aws, owner: &Owner) -> Finding {
         }
         Err(locks::Error::Fault(fault)) => failed(CHECK, &fault),
         Err(other) => Finding::wrong(CHECK, other.to_string(), "tell an operator of the deployer"),
+    }
+}
+
+/// The freezes of the config, its project and its account.
+async fn freeze(aws: &Aws, owner: &Owner) -> Finding {
+    const CHECK: &str = "freeze";
+    let Ok(tables) = Tables::of(aws) else {
+        return elsewhere(CHECK, aws);
+    };
+    match tables.freezing(&keys::freezes(owner)).await {
+        Ok(freezing) if !freezing.on.is_empty() => Finding::wrong(
+            CHECK,
+            format!("nobody deploys it: {}", freezing.described()),
+            freezing.remedy(),
+        ),
+        Ok(freezing) => match freezing.unseen() {
+            Some(unseen) => Finding::not_checked(CHECK, unseen),
+            None => Finding::fine(CHECK, "nobody keeps it from being deployed"),
+        },
+        Err(fault) => Finding::of_fault(CHECK, fault),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Whose deploys a command means, and the tables that keep their locks.
 
 use aws_sdk_sfn::types::ExecutionStatus;
+use fenrir_core::error::FaultKind;
 use fenrir_core::owner::{Owner, config_problem, project_problem};
 use fenrir_core::{house, keys, timestamp};
-use fenrir_store::{Freezes, Halts, Holder, Locks, Records, locks};
+use fenrir_store::{Freeze, Freezes, Halts, Holder, Locks, Records, freezes, locks};
 use time::OffsetDateTime;
 
 use crate::arguments::{BreadthArguments, ScopeArguments};
@@ -71,6 +72,8 @@ pub struct Frozen {
     pub owner: Option<Owner>,
 }
 
+    /// The keys of the freezes that hold for it as well, the widest first.
+    pub above: Vec<String>,
 impl Frozen {
     /// What the arguments mean.
     ///
@@ -85,8 +88,9 @@ impl Frozen {
                 owner: None,
             });
         }
+                above: Vec::new(),
         let owner = owner(aws, scope)?;
-        let [_, of_project, of_config] = keys::freezes(&owner);
+        let [of_account, of_project, of_config] = keys::freezes(&owner);
         if breadth.whole_project {
             return Ok(Self {
                 key: of_project,
@@ -94,9 +98,11 @@ impl Frozen {
                 owner: None,
             });
         }
+                above: vec![of_account],
         Ok(Self {
             key: of_config,
             name: format!("`{}` `{}` in account {account}", owner.project, owner.config),
+            above: vec![of_account, of_project],
             owner: Some(owner),
         })
     }
@@ -138,6 +144,27 @@ impl Tables {
 
     /// Who holds the lock.
     ///
+    /// Which of the freezes of these keys are on.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn freezing(&self, keys: &[String]) -> Result<Freezing, Fault> {
+        let mut freezing = Freezing::default();
+        // One by one: a caller may see some of them and others not.
+        for key in keys {
+            match self.freezes.get(key).await {
+                Ok(freeze) => freezing.on.extend(freeze),
+                Err(freezes::Error::Fault(fault)) if fault.kind == FaultKind::Denied => {
+                    let what = key.trim_start_matches("freeze/").replace('!', "/");
+                    freezing.unseen.push(what);
+                }
+                Err(freezes::Error::Fault(fault)) => return Err(unusable("looking for freezes", &fault)),
+                Err(other) => return Err(Fault::failed(other.to_string())),
+            }
+        }
+        Ok(freezing)
+    }
+
     /// # Errors
     /// It cannot be read.
     pub async fn holder(&self, owner: &Owner) -> Result<Option<Holder>, Fault> {
@@ -150,6 +177,43 @@ impl Tables {
 
 /// The time, as the tables keep it.
 #[must_use]
+/// Freezes that were looked for.
+#[derive(Debug, Default)]
+pub struct Freezing {
+    /// Those that are on.
+    pub on: Vec<Freeze>,
+    /// What of it the caller may not see.
+    pub unseen: Vec<String>,
+}
+
+impl Freezing {
+    /// That something may not be seen, for people.
+    #[must_use]
+    pub fn unseen(&self) -> Option<String> {
+        let what = self.unseen.join("` and `");
+        (!what.is_empty()).then(|| format!("whether `{what}` is frozen you may not see"))
+    }
+
+    /// All that are on, for people.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let all: Vec<String> = self.on.iter().map(Freeze::describe).collect();
+        all.join("; ")
+    }
+
+    /// How to end those that are on.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let all: Vec<String> = self
+            .on
+            .iter()
+            .map(|freeze| format!("`{}`", freeze.ended_by()))
+            .collect();
+        let end = if all.len() == 1 { "ends" } else { "end" };
+        format!("ask whoever froze it; {} {end} it", all.join(" and "))
+    }
+}
+
 pub fn now() -> String {
     timestamp::format(OffsetDateTime::now_utc())
 }

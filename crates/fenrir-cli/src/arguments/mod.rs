@@ -507,8 +507,9 @@ pub struct Lock {
 /// `fenrir unlock`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The lock of a deploy that runs is not touched. The lock of one that ended without giving it back is
-taken over by the next deploy. Who unlocked, when and why stays in the records.
+It does one thing: it removes the lock that a dirty end has kept, and then the freeze stays; without such
+a lock it lifts the freeze. The lock of a deploy that runs is not touched. The lock of one that ended
+without giving it back is taken over by the next deploy. Who unlocked, when and why stays in the records.
 
 Examples:
   fenrir unlock --reason \"the table is removed\"

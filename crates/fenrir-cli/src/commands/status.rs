@@ -2,22 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use fenrir_core::error::FaultKind;
 use fenrir_core::owner::Owner;
 use fenrir_core::{console, keys, names, timestamp};
 use fenrir_stacks::Stack;
 use fenrir_stacks::status::Status as StackStatus;
-use fenrir_store::freezes::Error as FreezeError;
 use fenrir_store::{Current, Freeze, Holder, Summary};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
 use crate::answer::Answer;
 use crate::arguments::Status;
-use crate::aws::{Aws, unusable, words};
+use crate::aws::{Aws, words};
 use crate::commands::on_runtime;
 use crate::exit::Exit;
-use crate::fault::{Fault, Stop};
+use crate::fault::Stop;
 use crate::printer::Printer;
 use crate::releases::{self, Execution, Place};
 use crate::scope::{self, Tables};
@@ -44,12 +42,8 @@ async fn status(arguments: &Status, printer: &mut Printer) -> Result<Exit, Stop>
         Some(holder) => Some(Lock::of(&aws, holder).await),
         None => None,
     };
-    let (freezes, unseen) = freezes(&tables, &owner).await?;
-    let mut notes = Vec::new();
-    if !unseen.is_empty() {
-        let what = unseen.join("` and `");
-        notes.push(format!("whether `{what}` is frozen you may not see"));
-    }
+    let freezing = tables.freezing(&keys::freezes(&owner)).await?;
+    let mut notes: Vec<String> = freezing.unseen().into_iter().collect();
     let stack = look_at_stack(&aws, &owner, &mut notes).await;
     let drift = drift(&owner, &current, lock.as_ref(), stack.as_ref());
     printer.answer(&Standing {
@@ -57,7 +51,7 @@ async fn status(arguments: &Status, printer: &mut Printer) -> Result<Exit, Stop>
         deployed: current.deployed,
         last: current.last,
         lock,
-        freezes,
+        freezes: freezing.on,
         stack,
         drift,
         notes,
@@ -107,22 +101,6 @@ impl Lock {
             ended,
         }
     }
-}
-
-/// The freezes that are on, and the keys of those that may not be seen.
-async fn freezes(tables: &Tables, owner: &Owner) -> Result<(Vec<Freeze>, Vec<String>), Fault> {
-    let (mut freezes, mut unseen) = (Vec::new(), Vec::new());
-    for key in keys::freezes(owner) {
-        match tables.freezes.get(&key).await {
-            Ok(freeze) => freezes.extend(freeze),
-            Err(FreezeError::Fault(fault)) if fault.kind == FaultKind::Denied => {
-                unseen.push(key.trim_start_matches("freeze/").replace('!', "/"));
-            }
-            Err(FreezeError::Fault(fault)) => return Err(unusable("looking for freezes", &fault)),
-            Err(other) => return Err(Fault::failed(other.to_string())),
-        }
-    }
-    Ok((freezes, unseen))
 }
 
 /// The stack, as far as the caller may see it.

@@ -37,31 +37,36 @@ async fn unlock(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop>
         Some(owner) => work.tables.holder(owner).await?.map(|holder| (owner, holder)),
         None => None,
     };
-    let removed = match &holder {
+    // One thing at a time: who froze it may have meant to keep everybody out until the mending is done.
+    match &holder {
         Some((owner, holder)) if holder.dirty => {
-            if let Err(fault) = work.remove(owner, holder).await {
-                // The right to end a freeze is another one.
-                if work.lift(&frozen).await? {
-                    printer.answer(&Unfrozen { what: &frozen.name });
-                }
-                return Err(fault.into());
-            }
+            work.remove(owner, holder).await?;
             printer.answer(&Removed(holder));
-            true
-        }
-        _ => false,
-    };
-    let lifted = work.lift(&frozen).await?;
-    if lifted {
-        printer.answer(&Unfrozen { what: &frozen.name });
-    }
-    match holder {
-        Some((_, holder)) if !removed && !lifted => Err(stays(&aws, &frozen, &holder).await.into()),
-        None if !lifted => {
-            printer.result(&format!("nothing to unlock: {}", frozen.name));
+            work.tell_of_freezes(&frozen, printer).await;
             Ok(Exit::Success)
         }
-        _ => Ok(Exit::Success),
+        _ if work.lift(&frozen).await? => {
+            printer.answer(&Unfrozen { what: &frozen.name });
+            work.tell_of_freezes(&frozen, printer).await;
+            Ok(Exit::Success)
+        }
+        _ => {
+            let above = work.tables.freezing(&frozen.above).await?;
+            if let Some(unseen) = above.unseen() {
+                printer.progress(&unseen);
+            }
+            if !above.on.is_empty() {
+                let message = format!("{} itself is not frozen, but {}", frozen.name, above.described());
+                return Err(Fault::new(Exit::Locked, message).help(above.remedy()).into());
+            }
+            match &holder {
+                Some((_, holder)) => Err(stays(&aws, &frozen, holder).await.into()),
+                None => {
+                    printer.result(&format!("nothing to unlock: {}", frozen.name));
+                    Ok(Exit::Success)
+                }
+            }
+        }
     }
 }
 
@@ -138,6 +143,33 @@ impl Work {
             other => Fault::failed(format!("the lock changed at this moment: {other}"))
                 .help("look at it again: `fenrir unlock` with the same arguments"),
         })
+    }
+
+    /// What still keeps everybody from deploying, and how to end that. Not to know it undoes nothing.
+    async fn tell_of_freezes(&self, frozen: &Frozen, printer: &mut Printer) {
+        let keys: Vec<String> = frozen.above.iter().chain([&frozen.key]).cloned().collect();
+        match self.tables.freezing(&keys).await {
+            Ok(freezing) => {
+                for freeze in &freezing.on {
+                    let described = freeze.describe();
+                    printer.warning(&if freeze.key == frozen.key {
+                        format!(
+                            "the freeze of {} stays: {described}; run it again to lift it",
+                            frozen.name
+                        )
+                    } else {
+                        format!(
+                            "it still cannot be deployed: {described}; `{}` ends that",
+                            freeze.ended_by()
+                        )
+                    });
+                }
+                if let Some(unseen) = freezing.unseen() {
+                    printer.progress(&unseen);
+                }
+            }
+            Err(fault) => printer.warning(&format!("whether it is frozen cannot be seen: {}", fault.message)),
+        }
     }
 
     async fn lift(&self, frozen: &Frozen) -> Result<bool, Fault> {
