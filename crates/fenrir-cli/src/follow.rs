@@ -22,6 +22,7 @@ use time::OffsetDateTime;
 use crate::aws::{Aws, words};
 use crate::environment;
 use crate::interrupt::Interrupt;
+use crate::mine;
 use crate::printer::Printer;
 use crate::progress::{Entered, News, Progress};
 
@@ -307,7 +308,9 @@ impl<'a> Follower<'a> {
                 timestamp::parse(&event.at).is_some_and(|at| at > stopped + time::Duration::SECOND)
             })
         };
-        new.retain(|event| !is_old(event) && !is_later(event));
+        // Within one second time does not tell two releases apart.
+        let marks = Marks::of(&self.execution);
+        new.retain(|event| !is_old(event) && !is_later(event) && !mine::is_anothers(event, &marks));
         new.reverse();
         for event in new.iter().filter(|event| event.logical_id == self.stack_name) {
             self.seen.stack_arn = Some(event.physical_id.clone());
