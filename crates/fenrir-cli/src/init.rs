@@ -35,6 +35,15 @@ pub struct Planned {
     pub appends: bool,
 }
 
+/// Ignore rules of the folder that is packed.
+const IGNORED: &str = "src/.fenrirignore";
+
+const IGNORES: &str = "\
+# What of this folder does not go into the zip, written as in a `.gitignore`, which `fenrir package` obeys too.
+tests/
+*.md
+";
+
 const PYTHON: &str = r#""""Says hello to whoever asks."""
 
 import json
@@ -93,6 +102,7 @@ pub fn files(beginning: &Beginning) -> Vec<Planned> {
     vec![
         new(NAMES[0], template(beginning)),
         new(handler, code.to_owned()),
+        new(IGNORED, IGNORES.to_owned()),
         new(settings::FILE, settings_text(&beginning.config)),
         Planned {
             path: ".gitignore",

@@ -8,8 +8,8 @@ use super::{AwsArguments, ScopeArguments};
 /// `fenrir init`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It writes `template.yml`, a handler, `.fenrirignore`, `.gitignore` and `fenrir.toml` into this folder, and
-never over a file that is there. On a terminal it asks for what is not said.
+It writes `template.yml`, `src/` with a handler and a `.fenrirignore`, `.gitignore` and `fenrir.toml` into this folder,
+and never over a file that is there. On a terminal it asks for what is not said.
 
 Examples:
   fenrir init
