@@ -96,5 +96,6 @@ fuzz: venv
 screenshots: lambdas
 	@$(VENV_PYTHON) tests/screenshots.py
 
-clean:
+# What still runs is known only by a file that goes.
+clean: stop
 	@rm -rf .venv .local

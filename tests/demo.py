@@ -181,10 +181,10 @@ def say_how_to_go_on(endpoint: str, keep: bool) -> None:
 
       export AWS_ENDPOINT_URL={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=111111111111 AWS_SECRET_ACCESS_KEY=test
       export PATH={LOCAL / 'bin'}:$PATH
-      cd examples/hello && fenrir deploy
+      (cd {APPLICATION} && fenrir deploy)
 
-      {sys.executable} tests/history.py      the executions and the states they entered
-      make stop                              end it""")
+      {sys.executable} {ROOT / 'tests' / 'history.py'}      the executions and the states they entered
+      make -C {ROOT} stop      end it""")
 
 
 def stop_kept() -> bool:
