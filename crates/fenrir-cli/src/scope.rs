@@ -38,7 +38,9 @@ pub fn owner(aws: &Aws, scope: &ScopeArguments) -> Result<Owner, Stop> {
     let owner = match (&scope.project, &scope.config) {
         (Some(project), Some(config)) => named(project, config),
         (project, config) => {
-            let source = Source::read(&source::find(scope.template.template.as_deref())?)?;
+            let found = source::find(scope.template.template.as_deref());
+            let path = found.map_err(|fault| fault.or_help("say `--project NAME --config NAME`"))?;
+            let source = Source::read(&path)?;
             let of_file = project::owner(source.document()?.value(), aws.account.clone(), aws.region.clone());
             named(
                 project.as_ref().unwrap_or(&of_file.project),
@@ -70,10 +72,10 @@ pub struct Frozen {
     pub name: String,
     /// The owner, when it is of one config.
     pub owner: Option<Owner>,
-}
-
     /// The keys of the freezes that hold for it as well, the widest first.
     pub above: Vec<String>,
+}
+
 impl Frozen {
     /// What the arguments mean.
     ///
@@ -86,9 +88,9 @@ impl Frozen {
                 key: keys::freeze_of_account(account),
                 name: format!("everything in account {account}"),
                 owner: None,
+                above: Vec::new(),
             });
         }
-                above: Vec::new(),
         let owner = owner(aws, scope)?;
         let [of_account, of_project, of_config] = keys::freezes(&owner);
         if breadth.whole_project {
@@ -96,13 +98,13 @@ impl Frozen {
                 key: of_project,
                 name: format!("every config of `{}` in account {account}", owner.project),
                 owner: None,
+                above: vec![of_account],
             });
         }
-                above: vec![of_account],
         Ok(Self {
+            above: vec![of_account, of_project],
             key: of_config,
             name: format!("`{}` `{}` in account {account}", owner.project, owner.config),
-            above: vec![of_account, of_project],
             owner: Some(owner),
         })
     }
@@ -142,8 +144,6 @@ impl Tables {
         })
     }
 
-    /// Who holds the lock.
-    ///
     /// Which of the freezes of these keys are on.
     ///
     /// # Errors
@@ -165,6 +165,8 @@ impl Tables {
         Ok(freezing)
     }
 
+    /// Who holds the lock.
+    ///
     /// # Errors
     /// It cannot be read.
     pub async fn holder(&self, owner: &Owner) -> Result<Option<Holder>, Fault> {
@@ -175,8 +177,6 @@ impl Tables {
     }
 }
 
-/// The time, as the tables keep it.
-#[must_use]
 /// Freezes that were looked for.
 #[derive(Debug, Default)]
 pub struct Freezing {
@@ -214,6 +214,8 @@ impl Freezing {
     }
 }
 
+/// The time, as the tables keep it.
+#[must_use]
 pub fn now() -> String {
     timestamp::format(OffsetDateTime::now_utc())
 }

@@ -87,10 +87,8 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Fault> {
     let found: Vec<_> = NAMES.iter().filter(|name| Path::new(name).is_file()).collect();
     match found.as_slice() {
         [one] => Ok(PathBuf::from(one)),
-        [] => {
-            Err(Fault::usage("there is no template in this folder")
-                .help(format!("write `{}`, or name the file", NAMES[0])))
-        }
+        [] => Err(Fault::usage("there is no template in this folder")
+            .help(format!("`fenrir init` writes a first `{}`; or name the file", NAMES[0]))),
         [first, second, ..] => Err(Fault::usage(format!(
             "there are two templates in this folder, `{first}` and `{second}`"
         ))

@@ -311,7 +311,7 @@ pub struct LaunchArguments {
     #[arg(long)]
     pub packaged: bool,
     /// Config to deploy, instead of the template's `ConfigName`
-    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true)]
+    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true, value_parser = start::config)]
     pub config: Option<String>,
     /// Seconds that the whole deploy may take [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = timeout)]
@@ -430,7 +430,7 @@ pub struct ScopeArguments {
     #[arg(long, value_name = "NAME")]
     pub project: Option<String>,
     /// Config [default: the template's]
-    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true)]
+    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true, value_parser = start::config)]
     pub config: Option<String>,
 }
 
@@ -564,7 +564,7 @@ pub struct Validate {
     #[arg(long, env = environment::REGION, value_name = "REGION", hide_env_values = true)]
     pub region: Option<String>,
     /// Config to judge, instead of the template's `ConfigName`
-    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true)]
+    #[arg(long, env = environment::CONFIG, value_name = "NAME", hide_env_values = true, value_parser = start::config)]
     pub config: Option<String>,
     /// Account to judge for, when the inventory names none
     #[arg(long, env = environment::ACCOUNT, value_name = "ID", hide_env_values = true, value_parser = account)]

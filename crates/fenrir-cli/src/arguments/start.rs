@@ -60,7 +60,7 @@ fn project(text: &str) -> Result<String, String> {
     named(text, project_problem(text))
 }
 
-fn config(text: &str) -> Result<String, String> {
+pub(super) fn config(text: &str) -> Result<String, String> {
     named(text, config_problem(text))
 }
 
