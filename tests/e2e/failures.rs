@@ -361,9 +361,10 @@ fn a_freeze_keeps_everybody_out_until_it_is_lifted() {
     project
         .run(&["lock", "--whole-project", "--reason", "audit"])
         .ends(0, &["every config"]);
+    // That is not what freezes it.
     project
         .run(&["unlock", "--reason", "no"])
-        .ends(0, &["nothing to unlock"]);
+        .ends(4, &["itself is not frozen", "audit", "--whole-project"]);
     project.run(&["deploy"]).ends(
         4,
         &["audit", "`fenrir unlock --whole-project --reason WHY` ends the freeze"],

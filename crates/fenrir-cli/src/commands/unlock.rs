@@ -59,13 +59,11 @@ async fn unlock(arguments: &Unlock, printer: &mut Printer) -> Result<Exit, Stop>
                 let message = format!("{} itself is not frozen, but {}", frozen.name, above.described());
                 return Err(Fault::new(Exit::Locked, message).help(above.remedy()).into());
             }
-            match &holder {
-                Some((_, holder)) => Err(stays(&aws, &frozen, holder).await.into()),
-                None => {
-                    printer.result(&format!("nothing to unlock: {}", frozen.name));
-                    Ok(Exit::Success)
-                }
+            if let Some((_, holder)) = &holder {
+                return Err(stays(&aws, &frozen, holder).await.into());
             }
+            printer.result(&format!("nothing to unlock: {}", frozen.name));
+            Ok(Exit::Success)
         }
     }
 }
