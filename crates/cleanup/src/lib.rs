@@ -620,7 +620,12 @@ mod tests {
                 "<ErrorResponse><Error><Code>ChangeSetNotFound</Code><Message>gone</Message></Error></ErrorResponse>",
             );
             let failed = || stack(Status::DeleteFailed);
-            let answers = vec![failed(), none, deletion(), failed(), deletion(), deletion()];
+            let mut answers = vec![failed(), deletion()];
+            if is_found {
+                answers.extend([failed(), deletion(), deletion()]);
+            } else {
+                answers.push(none);
+            }
             let (_server, work) = work(answers, Duration::from_secs(3)).await;
             let found = work.find(&deployment(&json!({"name": "s"}), &Value::Null)).await;
             let Some(found) = found.unwrap() else {
