@@ -330,7 +330,10 @@ mod tests {
         fs::write(&path, "*.pyc").unwrap();
         let files = files(&beginning(Runtime::Nodejs));
         let written = write(folder.path(), &files).unwrap();
-        assert_eq!(written, ["template.yml", "src/app.mjs", "fenrir.toml", ".gitignore"]);
+        assert_eq!(
+            written,
+            ["template.yml", "src/app.mjs", IGNORED, "fenrir.toml", ".gitignore"]
+        );
         let ignored = fs::read_to_string(&path).unwrap();
         assert!(
             ignored.starts_with("*.pyc\n") && ignored.ends_with("\n.fenrir/\n"),
