@@ -270,10 +270,7 @@ impl<'a> Inspection<'a> {
             .iter()
             .flat_map(|(_, calls)| calls)
             .any(|call| call.action == "sns:Publish" && call.fault.as_deref().is_none_or(Kind::takes_effect));
-        let is_silenced = self.strike.is_some_and(|strike| {
-            strike.call.as_ref().is_some_and(|call| call.action == "sns:Publish")
-                && (strike.tenacity == Tenacity::Machine || strike.kind == Kind::Denied)
-        });
+        let is_silenced = self.strike.is_some_and(Strike::silences);
         self.must(published || is_silenced, "law 2", || "nobody was alerted".to_owned());
     }
 

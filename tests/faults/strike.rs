@@ -165,6 +165,12 @@ impl Strike {
         self.tenacity != Tenacity::Machine && self.kind != Kind::Denied
     }
 
+    /// The topic takes no alert: a missing right is logged, and keeps nobody from writing down the end.
+    pub(crate) fn silences(&self) -> bool {
+        let is_alert = self.call.as_ref().is_some_and(|call| call.action == "sns:Publish");
+        is_alert && !self.passes()
+    }
+
     /// The order for the local AWS. `late` and `slow`: seconds of an answer that comes too late, or just in time.
     pub(crate) fn order(&self, late: f64, slow: f64) -> Option<Value> {
         let call = self.call.as_ref()?;

@@ -14,11 +14,11 @@ use crate::watchdog;
 /// The page.
 pub(crate) fn page(outcomes: &[Outcome], watched: &[watchdog::Outcome], seconds: f64) -> String {
     let mut text = String::from(
-        "# Faults\n\nWritten by `make faults`, which runs one case of each call of each step and each fault; the scenario and how \
-         long it strikes are drawn (`make faults ALL=1`: all of them). Each is one execution of the real state machine \
+        "# Faults\n\nWritten by `make faults`, which runs one case of each call of each step and each fault, and of each step killed \
+         or run twice for as long as it can be; the scenario, and of a call how long it is struck, are drawn (`make faults ALL=1`: all of them). Each is one execution of the real state machine \
          with the real steps on the local AWS, in which one thing goes wrong. Afterwards the laws of the machine are \
-         asserted from outside: CloudFormation, the topic that the stack makes, the tables of locks and records, the end \
-         of the execution; and the next deploy of the same project must succeed. What passes (one strike, or as many as \
+         asserted from outside: CloudFormation, the topic that the stack makes, the tables of locks and records, what the \
+         record points to in the bucket, the end of the execution; and the next deploy of the same project must succeed. What passes (one strike, or as many as \
          the SDK tries) must change nothing at all about how the deploy ends.\n\n",
     );
     let of_machine = outcomes.iter().filter(|outcome| !outcome.broken.is_empty()).count();
