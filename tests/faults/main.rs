@@ -23,7 +23,7 @@ mod world;
 use std::time::Instant;
 
 use fenrir_testkit::root;
-use matrix::{Case, Outcome, Workers, cases, chosen};
+use matrix::{Case, Outcome, WORKERS, WORKERS_ALONE, Workers, cases, chosen};
 use scenario::Scenario;
 
 /// Cases in every test run.
@@ -67,8 +67,8 @@ const NOT_STRUCK: &[&str] = &[
 #[test]
 fn no_fault_breaks_a_law() {
     let began = Instant::now();
-    let workers = Workers::start();
     let choice = std::env::var(CHOICE).ok();
+    let workers = Workers::start(if choice.is_some() { WORKERS_ALONE } else { WORKERS });
     let words = choice.as_deref().filter(|words| !WRITES.contains(words));
     let of_words = |scenario: &Scenario| words.is_some_and(|words| words.starts_with(&format!("{scenario} ")));
     let scenarios: Vec<Scenario> = match Scenario::ALL.into_iter().find(of_words) {

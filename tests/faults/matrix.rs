@@ -11,8 +11,11 @@ use crate::scenario::Scenario;
 use crate::strike::{Call, Kind, Strike, Tenacity};
 use crate::world::{Told, World};
 
-/// Local AWSs at work at once: their faults are ordered for each as a whole.
-const WORKERS: usize = 2;
+/// Local AWSs at work at once: their faults are ordered for each as a whole. They mostly wait; but beside other tests they
+/// are not to wait for each other.
+pub(crate) const WORKERS: usize = 2;
+/// When nothing else is at work.
+pub(crate) const WORKERS_ALONE: usize = 4;
 
 /// How often a fault is tried before it is said that it does not strike.
 const ATTEMPTS: usize = 4;
@@ -214,7 +217,7 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(count: usize) -> Self {
         let start = || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -225,7 +228,7 @@ impl Workers {
         };
         Self {
             worlds: std::thread::scope(|scope| {
-                let started: Vec<_> = (0..WORKERS).map(|_| scope.spawn(start)).collect();
+                let started: Vec<_> = (0..count).map(|_| scope.spawn(start)).collect();
                 started.into_iter().map(|started| started.join().unwrap()).collect()
             }),
         }
