@@ -11,7 +11,7 @@ use fenrir_core::deployment::{
     Caught, ChangeSetStatus, Deployment, Execution, Halt, Head, Manifest, ManifestAt, Operation, Pointer, Progress,
     Stack, Times, Wait,
 };
-use fenrir_core::error::StepError;
+use fenrir_core::error::{ErrorName, StepError};
 use fenrir_core::owner::Owner;
 use fenrir_core::ownership::World;
 use fenrir_core::template::Document;
@@ -429,8 +429,16 @@ impl Release<'_> {
         once
     }
 
+    /// Tries again as the machine does, while what is to be removed is still being made.
     pub(crate) async fn twice_clean_up(&self, deployment: Deployment) -> Deployment {
-        let once = self.clean_up(deployment.clone()).await.unwrap();
+        let once = loop {
+            match self.clean_up(deployment.clone()).await {
+                Err(error) if error.name == ErrorName::TransientError => {
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+                cleaned => break cleaned.unwrap(),
+            }
+        };
         assert_eq!(self.clean_up(deployment).await.unwrap(), once);
         assert!(once.cleaned);
         once

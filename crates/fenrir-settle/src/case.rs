@@ -467,7 +467,8 @@ impl<'a> Case<'a> {
                 Next::RemoveChangeSet => self.remove_change_set(look.change_set.as_ref()).await?,
                 Next::DeleteStack if look.is_being_made() => sleep(PAUSE).await,
                 Next::DeleteStack => {
-                    self.is_fenced |= look.change_set.is_some();
+                    // What was executed is fenced by nothing, and is told otherwise.
+                    self.is_fenced |= look.change_set.is_some() && look.evidence.outcome.is_none();
                     self.delete_stack(until).await?;
                 }
                 Next::ContinueRollback => self.continue_rollback(until).await?,

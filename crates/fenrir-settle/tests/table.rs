@@ -436,6 +436,22 @@ async fn a_stack_under_review_goes_with_its_change_set_once_that_is_made() {
 }
 
 #[tokio::test]
+async fn a_change_set_that_stays_with_a_stack_that_failed_does_not_say_that_nothing_was_executed() {
+    let rolled_back = fenrir_stacks::Status::RollbackComplete;
+    let lines = history(rolled_back);
+    let mut answers = held();
+    answers.extend([
+        answers::stack(rolled_back),
+        events(&lines),
+        change_set("EXECUTE_FAILED"),
+    ]);
+    answers.extend(deletion(&lines));
+    answers.extend([published(), done()]);
+    let run = Run::of(answers).await;
+    run.assert_recorded("FAILURE_CLEAN", &["nothing of it stays"]);
+}
+
+#[tokio::test]
 async fn a_change_set_that_was_not_executed_is_removed_before_the_lock_is_released() {
     let complete = fenrir_stacks::Status::UpdateComplete;
     let before = [("UPDATE_COMPLETE", String::new())];
