@@ -347,7 +347,10 @@ impl<'a> Inspection<'a> {
         // What takes time may let a late deploy come to its end before anybody looks at the clock again; law 1 holds it to it.
         let is_overtaken =
             self.scenario.is_late() && have == "Success" && matches!(strike.kind, Kind::TimedOut | Kind::Slow);
-        self.must(have == wanted || is_believed || is_overtaken, "law 4", || {
+        // Or it is over before the change set is executed.
+        let is_too_late = self.scenario.is_late() && have == "FailureClean.TimeoutError";
+        let is_excused = is_believed || is_overtaken || is_too_late;
+        self.must(have == wanted || is_excused, "law 4", || {
             format!("what passed made {have} of {wanted}: {}", cause(self.told))
         });
     }

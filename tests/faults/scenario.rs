@@ -81,7 +81,7 @@ pub(crate) struct Prepared {
 /// A release's timeout at the least.
 const SHORTEST_TIMEOUT: u64 = 60;
 /// What is left of it in a late deploy: enough to begin to execute.
-const LEFT: Duration = Duration::from_millis(2_500);
+const LEFT: Duration = Duration::from_millis(3_500);
 /// Seconds per resource in a late deploy.
 const SLOW_STACK: f64 = 1.2;
 
