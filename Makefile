@@ -4,7 +4,7 @@
 # make invoke STEP=..  one step on its own, against the local AWS
 # make release         the steps for real AWS, as target/lambda/<step>/bootstrap (ARCH=arm64, the default, or x86-64)
 # make bench           our figures beside those of the deployer that Fenrir succeeds
-# make faults          faults in every call of every step and of the watchdog, for docs/faults.md (half an hour; ALL=1: in every scenario, two hours)
+# make faults          faults in every call of every step and of the watchdog, for docs/faults.md (a quarter of an hour; ALL=1: in every scenario, an hour)
 # make race            a hundred rounds of many deploys at once (ROUNDS=.. fewer or more)
 # make fuzz            ten million hostile templates, for docs/fuzzing.md (RUNS=.. fewer or more; needs a nightly toolchain)
 # make screenshots     the pictures of docs/dashboard.md, where there is a Chromium
